@@ -1,0 +1,76 @@
+# Everything runs in a local .venv made by plain pip from hashed pins. All paths are relative, so that the
+# checkout may lie in a folder with a space in its name.
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+PYTEST := $(PY) -m pytest
+LOCKED := requirements/runtime requirements/replica requirements/dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-browser lint types docs bench mutants ci-long lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
+
+demo: .venv/.replica ## scan a sample estate over the wire, let it drift, write ./auditor-demo/
+	$(PY) -m auditor demo
+
+test: .venv/.dev ## the fast tests, on all cores
+	$(PYTEST) -m "not long and not browser" -n auto
+
+test-browser: .venv/.dev ## the tests that open reports in a real Chromium
+	$(PYTEST) -m "browser and not long"
+
+lint: .venv/.dev ## style, layers, and whether the generated pages are fresh
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -c "from importlinter.cli import lint_imports_command as run; run()"
+	$(PY) -m auditor.cli.docs --check
+
+types: .venv/.dev ## mypy --strict
+	$(PY) -m mypy
+
+docs: .venv/.dev ## write the generated pages: docs/checks, docs/configuration.md, docs/cli.md, README's table
+	$(PY) -m auditor.cli.docs
+
+bench: .venv/.dev ## growth and cost as ratios within one run
+	$(PY) -m benchmarks
+
+mutants: .venv/.dev ## does a test notice each small change of the semantics? (long)
+	$(PY) -m mutmut run
+	$(PY) -m mutmut results
+
+ci-long: .venv/.dev ## what .ci/run leaves out for time
+	$(PYTEST) -m long -n auto
+
+lock: ## pin the requirements anew (needs uv); no index address is written
+	for name in $(LOCKED); do \
+	  uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --universal \
+	    --python-version 3.11 "$$name.in" -o "$$name.txt" || exit 1; \
+	done
+
+clean: ## remove the environment and everything that was built
+	rm -rf .venv dist build auditor-demo auditor-report mutants .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache
+
+# A stamp per set of pins; the project itself comes last, built with the hatchling that is pinned among them.
+.venv/.replica: .venv/.python requirements/runtime.txt requirements/replica.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements/replica.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.python requirements/dev.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements/dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is missing or older than Python 3.11"; \
+	  echo "  hint: name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) cannot make virtual environments: its venv module is missing"; \
+	  echo "  hint: Debian and Ubuntu keep it apart: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
