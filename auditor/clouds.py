@@ -240,9 +240,7 @@ CUSTOM_KEYS = (
 """What `[custom_cloud]` in a configuration file may set: names, never endpoints."""
 
 
-def resolve_cloud(
-    name: str, environ: Mapping[str, str], custom: Mapping[str, str] | None = None
-) -> CloudProfile:
+def resolve_cloud(name: str, environ: Mapping[str, str], custom: Mapping[str, str] | None = None) -> CloudProfile:
     """The profile called `name`, with the environment's endpoints in place of its own.
 
     `custom` are the values of `[custom_cloud]` and serve the profile `custom` only. Raises UsageProblem
@@ -307,9 +305,7 @@ def https_endpoint(text: str, named: str) -> str:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise UsageProblem(
-            f"{named} is no URL: `{text}`", hint="such as https://management.example.net"
-        ) from None
+        raise UsageProblem(f"{named} is no URL: `{text}`", hint="such as https://management.example.net") from None
     if parts.scheme != "https":
         raise UsageProblem(
             f"{named} must begin with https://, not `{text}`",
@@ -329,7 +325,5 @@ def _pem_file(text: str) -> Path:
     except OSError as error:
         raise UsageProblem(f"{CA_BUNDLE}: cannot read `{text}`: {error.strerror}") from error
     if b"-----BEGIN CERTIFICATE-----" not in body:
-        raise UsageProblem(
-            f"{CA_BUNDLE}: no certificate in `{text}`", hint="it must be a PEM file of CA certificates"
-        )
+        raise UsageProblem(f"{CA_BUNDLE}: no certificate in `{text}`", hint="it must be a PEM file of CA certificates")
     return path.absolute()

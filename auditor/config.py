@@ -24,7 +24,7 @@ from auditor.values import ResourceId, Severity
 FILE_NAME = "auditor.toml"
 TRACEBACK = "AUDITOR_TRACEBACK"
 FORMATS = ("html", "json", "csv", "sarif", "ocsf", "markdown", "junit", "prometheus")
-GROUPINGS = ("drift", "severity", "check", "cluster", "subscription")
+GROUPINGS = ("triage", "drift", "severity", "outcome", "check", "cluster", "subscription")
 
 Kind = Literal["text", "number", "switch", "path", "place", "list", "paths", "table"]
 """A `place` is a path or `-`, the standard stream; a `list` holds texts."""
@@ -151,9 +151,7 @@ class Settings:
         "`none`, a run's id or a report file.",
     )
     waivers: Path | None = _key("path", None, "A file of accepted deviations.")
-    config: Path | None = _key(
-        "path", None, f"The configuration file to read instead of ./{FILE_NAME}.", in_file=False
-    )
+    config: Path | None = _key("path", None, f"The configuration file to read instead of ./{FILE_NAME}.", in_file=False)
     format: tuple[str, ...] = _key("list", ("html", "json"), "What to write.", choices=FORMATS)
     output: str = _key(
         "place", "auditor-report", "The folder to write to; `-` writes the one report to standard output."
@@ -161,7 +159,7 @@ class Settings:
     template: Path | None = _key(
         "path", None, "A Jinja2 template to render beside the built-in formats.", explicit=True
     )
-    group_by: str | None = _key("text", None, "How reports group findings.", choices=GROUPINGS)
+    group_by: str = _key("text", "triage", "How reports group findings.", choices=GROUPINGS)
     fail_on: str = _key(
         "text",
         "high",
@@ -170,15 +168,9 @@ class Settings:
     )
     fail_on_drift: bool = _key("switch", False, "Only new and changed findings count for the exit status.")
     strict: bool = _key("switch", False, "Count warnings and unknowns as failures for the exit status.")
-    skip_broken_lines: bool = _key(
-        "switch", False, "Pass over broken lines of a snapshot; the run is then incomplete."
-    )
-    lang: str | None = _key(
-        "text", None, "The language of reports; without it the locale's.", choices=("en", "zh-CN")
-    )
-    service_tags: Path | None = _key(
-        "path", None, "Microsoft's published service tag file, where no tags can be read."
-    )
+    skip_broken_lines: bool = _key("switch", False, "Pass over broken lines of a snapshot; the run is then incomplete.")
+    lang: str | None = _key("text", None, "The language of reports; without it the locale's.", choices=("en", "zh-CN"))
+    service_tags: Path | None = _key("path", None, "Microsoft's published service tag file, where no tags can be read.")
     no_history: bool = _key("switch", False, "Neither read nor write the history of runs.")
     max_rps: float | None = _key("number", None, "At most this many requests a second.", grammar=_positive)
     quiet: bool = _key("switch", False, "Say nothing on standard error but errors.")
@@ -233,8 +225,7 @@ class Settings:
     custom_cloud: Mapping[str, str] = _key(
         "table",
         None,
-        "Names of the cloud `custom` that differ from the public cloud's. "
-        "Endpoints come from the environment only.",
+        "Names of the cloud `custom` that differ from the public cloud's. Endpoints come from the environment only.",
         flag=False,
     )
 
@@ -267,13 +258,13 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], working_
     problems: list[AuditorError] = []
     values: dict[str, Any] = {}
     explicit = flags.get("config") or environ.get(variable("config"))
-    path = Path(explicit) if explicit else working_directory / FILE_NAME
+    path = _placed(Path(explicit), _Origin("of --config")) if explicit else working_directory / FILE_NAME
     if explicit or path.is_file():
         values |= _file_values(path, found=not explicit, problems=problems)
     values |= _environment_values(environ, problems)
     for name, given in flags.items():
         if given is not None and given != ():
-            _take(values, name, given, _Origin(f"--{name.replace('_', '-')}"), problems)
+            _take(values, name, given, _Origin(f"after --{name.replace('_', '-')}"), problems)
     settings = Settings(**values) if not problems else None
     if settings is not None:
         problems += _contradictions(settings)
@@ -285,9 +276,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], working_
 def _contradictions(settings: Settings) -> list[AuditorError]:
     found: list[AuditorError] = []
     if settings.output == "-" and len(settings.format) != 1:
-        found.append(
-            UsageProblem("`-o -` writes one report", hint="name it: --format json -o - (or csv, sarif, …)")
-        )
+        found.append(UsageProblem("`-o -` writes one report", hint="name it: --format json -o - (or csv, sarif, …)"))
     if settings.snapshot.count("-") > 1:
         found.append(UsageProblem("standard input can be read once: `--snapshot -` stands twice"))
     return found
@@ -296,6 +285,7 @@ def _contradictions(settings: Settings) -> list[AuditorError]:
 def _file_values(path: Path, *, found: bool, problems: list[AuditorError]) -> dict[str, Any]:
     """The values of a configuration file; `found` says that nobody named it."""
     shown = str(path) if not found else path.name
+    document: dict[str, Any]
     try:
         text = path.read_bytes().decode("utf-8-sig")
         document = tomllib.loads(text)
@@ -365,9 +355,7 @@ def _parsed(key: Key, text: str) -> Any:
             return text.strip()
 
 
-def _take(
-    values: dict[str, Any], name: str, given: Any, origin: _Origin, problems: list[AuditorError]
-) -> None:
+def _take(values: dict[str, Any], name: str, given: Any, origin: _Origin, problems: list[AuditorError]) -> None:
     """Put `given` into `values` in the type of its setting, or say what is wrong with it."""
     key = keys()[name]
     try:
@@ -492,7 +480,12 @@ def _stream_or_path(text: str, origin: _Origin) -> str:
 
 def _placed(path: Path, origin: _Origin) -> Path:
     """A path said in a file counts from that file's folder, any other from the working directory."""
-    path = path.expanduser()
+    if "\0" in str(path):
+        raise UsageProblem(f"the path `{path}` {origin.where} holds a NUL character")
+    try:
+        path = path.expanduser()
+    except RuntimeError:
+        raise UsageProblem(f"the path `{path}` {origin.where} names a user who has no home here") from None
     return origin.folder / path if origin.folder and not path.is_absolute() else path
 
 
