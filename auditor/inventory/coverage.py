@@ -1,0 +1,107 @@
+"""What was read and what was not: the only place that may conclude "it is not there" from "we did not see it"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from auditor.access import matches
+from auditor.inventory.shapes import PermissionBlock
+from auditor.values import Gap, ResourceId, Unread, fold
+
+_TABLES: dict[str, tuple[str, ...]] = {
+    "authorizationresources": ("microsoft.authorization/",),
+    "kubernetesconfigurationresources": ("microsoft.kubernetesconfiguration/",),
+    "networkresources": ("microsoft.network/effectivesecurityadminrules",),
+    "dnsresources": ("microsoft.network/privatednszones/a",),
+    "resourcecontainers": ("microsoft.resources/",),
+}
+_NOT_IN_RESOURCES = (
+    *(prefix for prefixes in _TABLES.values() for prefix in prefixes),
+    "microsoft.machinelearningservices/workspaces/computes",
+    "auditor/",
+)
+
+
+def concerns(gap_what: str, asked: str) -> bool:
+    """Whether a gap's `what` (a type, a Resource Graph table, or `*`) means resources of type `asked`."""
+    what, asked = gap_what.casefold(), asked.casefold()
+    if what in ("*", asked):
+        return True
+    if what == "resources":
+        return not asked.startswith(_NOT_IN_RESOURCES)
+    return asked.startswith(_TABLES.get(what, ("\0",)))
+
+
+def _touches(gap_scope: str, scope: str) -> bool:
+    """Whether a gap at one scope can hide something at, below or above another."""
+    one, other = fold(gap_scope), fold(scope)
+    if not one or not other or one == other:
+        return True
+    for upper, lower in ((one, other), (other, one)):
+        if upper == "/" or lower.startswith(upper + "/"):
+            return True
+    return "/managementgroups/" in one or "/managementgroups/" in other
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """`subscriptions` are the ids whose resources were read; `permissions` the scanner's own rights, if known."""
+
+    subscriptions: frozenset[str]
+    gaps: tuple[Gap, ...] = ()
+    permissions: tuple[tuple[str, tuple[PermissionBlock, ...]], ...] = ()
+
+    def unread(self, asked: str, scope: str) -> Unread | None:
+        """Why absence of resources of type `asked` at `scope` proves nothing, or None where it does prove it.
+
+        `scope` is an ARM id: of the resource asked for, or of the container that was listed.
+        """
+        for gap in self.gaps:
+            if concerns(gap.what, asked) and _touches(gap.scope, scope):
+                return Unread(scope, gap.reason, gap.hint, "gap")
+        subscription = _subscription_of(scope)
+        if subscription is None:
+            return None
+        if subscription not in self.subscriptions:
+            return Unread(
+                scope,
+                f"subscription {subscription} is outside what was scanned",
+                f"grant Reader on /subscriptions/{subscription} and scan it too (--subscription {subscription})",
+                "out-of-scope",
+            )
+        return self._forbidden(asked, scope, subscription)
+
+    def _forbidden(self, asked: str, scope: str, subscription: str) -> Unread | None:
+        known = [blocks for at, blocks in self.permissions if fold(at) == f"/subscriptions/{subscription}"]
+        if not known or asked.startswith("auditor/"):
+            return None
+        operation = f"{asked}/read"
+        if any(grants(block, operation) for blocks in known for block in blocks):
+            return None
+        return Unread(
+            scope,
+            f"the scanning identity lacks {operation} on /subscriptions/{subscription}",
+            f"grant Reader on /subscriptions/{subscription}",
+            "forbidden",
+        )
+
+
+def grants(block: PermissionBlock, operation: str) -> bool:
+    """Whether one permission block grants an action (requirements 8.2: its own notActions only)."""
+    return any(matches(a, operation) for a in block.actions or ()) and not any(
+        matches(a, operation) for a in block.not_actions or ()
+    )
+
+
+def _subscription_of(scope: str) -> str | None:
+    try:
+        return ResourceId.parse(scope).subscription_id
+    except ValueError:
+        return None
+
+
+def mentioned_subscriptions(resource_ids: Iterable[str]) -> frozenset[str]:
+    """The subscriptions that a set of ids lies in."""
+    found = {_subscription_of(resource_id) for resource_id in resource_ids}
+    return frozenset(s for s in found if s)
