@@ -13,8 +13,12 @@ from auditor.values import Listing, Unread, fold
 EVERYONE = "00000000-0000-0000-0000-000000000000"
 """The object id that stands for all principals in a deny assignment."""
 
-_GROUPS = frozenset({"group", "foreigngroup"})
-_OTHER_KINDS = frozenset({"user", "serviceprincipal", "device", "unknown"})
+_NO_GROUPS = frozenset({"user", "serviceprincipal", "device", "unknown"})
+
+
+def _may_be_group(kind: str) -> bool:
+    """`Group`, `ForeignGroup`, or a type that was not read or that Azure has added since."""
+    return kind.strip().casefold() not in _NO_GROUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Principal:
     def key(self) -> str:
         """The object id in the form in which ids compare."""
         return fold(self.object_id)
+
+    @property
+    def may_be_group(self) -> bool:
+        """Whether it is a group or, its type not being read, may be one."""
+        return _may_be_group(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +79,7 @@ class RoleAssignment:
     @property
     def for_group(self) -> bool:
         """Whether the holder is a group or, its type not being read, may be one."""
-        kind = self.principal_type.strip().casefold()
-        return kind in _GROUPS or kind not in _OTHER_KINDS
+        return _may_be_group(self.principal_type)
 
     @property
     def gone(self) -> bool:
@@ -89,22 +97,26 @@ class RoleAssignment:
 
 @dataclass(frozen=True, slots=True)
 class DenyAssignment:
-    """What `denyAssignments` returns: wins over every grant. `principals` and `excluded` are object ids.
+    """What `denyAssignments` returns: wins over every grant.
 
-    `everyone` says that all principals are meant (the zero id, or a principal of type `SystemDefined`).
-    `permission` holds `actions`, `notActions`, …; `enforced` is False for one that only audits.
+    `principals` and `excluded` carry the types Azure gives: one whose type is not read may be a group.
+    `not_to_children` is `doNotApplyToChildScopes`; `enforced` is False for one that only audits.
     """
 
     id: str
     scope: Scope | Unread
     blocks: tuple[Permission, ...]
-    principals: tuple[str, ...] = ()
-    excluded: tuple[str, ...] = ()
-    everyone: bool = False
+    principals: tuple[Principal, ...] = ()
+    excluded: tuple[Principal, ...] = ()
     not_to_children: bool = False
     condition: str | None = None
     enforced: bool = True
     name: str = ""
+
+    @property
+    def everyone(self) -> bool:
+        """Whether all principals are meant: the zero id, or the type `SystemDefined`."""
+        return any(one.key == EVERYONE or one.kind.strip().casefold() == "systemdefined" for one in self.principals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,6 @@ from auditor.access.roles import RoleDefinition
 # The source document's spelling of `…/virtualNetworks/subnets/join/action`; a role made from it grants nothing.
 _KNOWN_MISSPELLINGS = {
     "microsoft.network/virtualnetworks/subnet/join/action": "Microsoft.Network/virtualNetworks/subnets/join/action",
-    "microsoft.network/virtualnetworks/subnet/read": "Microsoft.Network/virtualNetworks/subnets/read",
-    "microsoft.network/virtualnetwork/subnets/join/action": "Microsoft.Network/virtualNetworks/subnets/join/action",
-    "microsoft.network/virtualnetwork/subnet/join/action": "Microsoft.Network/virtualNetworks/subnets/join/action",
 }
 _SIMILAR_ENOUGH = 0.8  # of 1: below it a "did you mean" misleads
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from auditor.access.assignments import DenyAssignment, Principal, RoleAssignment
 from auditor.access.conditions import Reach
 from auditor.access.roles import Permission, RoleDefinition
 from auditor.access.scopes import Scope
-from auditor.values import Effect, TraceStep, Unread
+from auditor.values import Effect, Evidence, TraceStep, Unread
 
 
 class Status(enum.StrEnum):
@@ -44,15 +45,51 @@ class MissKind(enum.StrEnum):
     """Its role would do, its scope is not the one asked about nor above it."""
 
 
+_TOLD = {
+    MissKind.WRONG_ROLE: "{role} at {scope} lacks {asked}",
+    MissKind.NOT_ACTION: "{role} at {scope} takes {asked} away by a notAction",
+    MissKind.ELIGIBLE: "{role} at {scope} is only eligible: it has not been activated",
+    MissKind.EXPIRED: "{role} at {scope} has ended",
+    MissKind.PRINCIPAL_GONE: "{role} at {scope} belongs to a principal that does not exist any more",
+    MissKind.OTHER_PRINCIPAL: "{role} at {scope} is held by {whose} instead",
+    MissKind.NOT_REACHING: "{role} is held at {scope}, which is neither the scope asked about nor above it",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Miss:
     """An assignment that does not grant what was asked, and why; `whose` names the other principal it belongs to."""
 
     kind: MissKind
+    asked: tuple[str, ...]
     assignment: RoleAssignment
     definition: RoleDefinition | Unread
     whose: str | None = None
     via_group: str | None = None
+
+    @property
+    def role(self) -> str:
+        """The role's name, or its GUID where the definition was not read."""
+        return _role_name(self.assignment, self.definition)
+
+    @property
+    def told(self) -> TraceStep:
+        """The miss in words: a constant template a kind, over `role`, `scope`, `assignment`, `asked`, `whose`."""
+        facts = {
+            "role": self.role,
+            "scope": str(self.assignment.scope),
+            "assignment": self.assignment.id,
+            "asked": ", ".join(self.asked),
+        }
+        if self.whose is not None:
+            facts["whose"] = self.whose
+        return TraceStep(f"miss-{self.kind}", _TOLD[self.kind], facts)
+
+
+def _role_name(assignment: RoleAssignment, definition: RoleDefinition | Unread) -> str:
+    if isinstance(definition, RoleDefinition):
+        return definition.name
+    return assignment.role_guid or "an unreadable role"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +115,25 @@ class Granted:
     def status(self) -> Status:
         """Always granted."""
         return Status.GRANTED
+
+    @property
+    def role(self) -> str:
+        """The role's name, or its GUID where the definition was not read."""
+        return _role_name(self.assignment, self.definition)
+
+    @property
+    def told(self) -> TraceStep:
+        """The grant in words: a constant template over `asked`, `role`, `scope`, `assignment`, `group`."""
+        facts = {
+            "asked": self.asked,
+            "role": self.role,
+            "scope": str(self.assignment.scope),
+            "assignment": self.assignment.id,
+        }
+        if self.via_group is None:
+            return TraceStep("grant", "{role} at {scope} grants {asked}", facts)
+        facts["group"] = self.via_group
+        return TraceStep("grant", "{role} at {scope}, held by group {group}, grants {asked}", facts)
 
     def ends_within(self, at: datetime, *, days: int) -> bool:
         """Whether this grant, the longest-lived one that was found, ends in so many days from `at`."""
@@ -188,11 +244,13 @@ class AccessDecision:
 
     @property
     def misses(self) -> tuple[Miss, ...]:
-        """The nearest misses over all operations that are not granted, each assignment and kind once."""
+        """The nearest misses over all operations not granted, each assignment and kind once with all it lacks."""
         found: dict[tuple[str, MissKind, str | None], Miss] = {}
         lists = [answer.misses for answer in self.missing] + [answer.misses for answer in self.undecided]
         for miss in (miss for misses in lists for miss in misses):
-            found.setdefault((miss.assignment.id, miss.kind, miss.whose), miss)
+            key = (miss.assignment.id, miss.kind, miss.whose)
+            before = found[key].asked if key in found else ()
+            found[key] = dataclasses.replace(miss, asked=(*before, *miss.asked))
         return tuple(found.values())
 
     @property
@@ -213,6 +271,20 @@ class AccessDecision:
     def condition(self) -> Reach:
         """The worst condition that a grant stands under: none or irrelevant."""
         return Reach.IRRELEVANT if any(answer.condition is not Reach.NONE for answer in self.granted) else Reach.NONE
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The properties that decide: of the granting, denying and nearly granting assignments."""
+        shown = [
+            Evidence(one.assignment.id, "properties.roleDefinitionId", one.assignment.role_guid, one.role)
+            for one in self.granted
+        ]
+        shown += [Evidence(one.deny.id, "properties.permissions", one.asked, "denied") for one in self.denied]
+        shown += [
+            Evidence(miss.assignment.id, "properties.scope", str(miss.assignment.scope), f"{miss.role}: {miss.kind}")
+            for miss in self.misses
+        ]
+        return tuple({(one.resource, one.path, one.note): one for one in shown}.values())
 
     @property
     def effect(self) -> Effect | None:

@@ -34,6 +34,12 @@ class Coverage:
     upwards: frozenset[str] = frozenset()
     downwards: frozenset[str] = frozenset()
     why: Unread = _ASSIGNMENTS_UNREAD
+    _read_above: frozenset[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Notes in which subscriptions something was read upwards: that covers what lies above each of them."""
+        found = frozenset(key for key in map(_subscription_of, self.upwards) if key is not None)
+        object.__setattr__(self, "_read_above", found)
 
     @classmethod
     def of(
@@ -48,11 +54,11 @@ class Coverage:
         down = frozenset(fold(str(scope)) for scope in downwards)
         return cls(up, down, why) if why is not None else cls(up, down)
 
-    def lacking(self, chain: Chain, hierarchy: Hierarchy) -> Unread | None:
+    def lacking(self, chain: Chain) -> Unread | None:
         """None if every scope of the chain was read; else what was not, the nearest one named."""
         if ROOT in self.downwards:
             return None
-        covered = self._covered(chain, hierarchy)
+        covered = self._covered(chain)
         for key in chain.keys:
             if key not in covered:
                 return Unread(f"{self.why.what} at {key}", self.why.why, self.why.hint, self.why.reason)
@@ -61,7 +67,7 @@ class Coverage:
             return Unread(f"{self.why.what} at management groups", chain.unread.why, chain.unread.hint, self.why.reason)
         return None
 
-    def _covered(self, chain: Chain, hierarchy: Hierarchy) -> frozenset[str]:
+    def _covered(self, chain: Chain) -> frozenset[str]:
         """The scopes of the chain that were read."""
         found: set[str] = set()
         for index, key in enumerate(chain.keys):
@@ -79,11 +85,7 @@ class Coverage:
 
     def _above_subscription(self, chain: Chain) -> bool:
         """Whether a reading from inside the same subscription covers everything above it."""
-        subscription = next((key for key in reversed(chain.keys) if key.startswith("/subscriptions/")), None)
-        if subscription is None:
-            return False
-        subscription = _subscription_of(subscription)
-        return any(_subscription_of(key) == subscription for key in self.upwards)
+        return _subscription_of(chain.keys[0]) in self._read_above
 
 
 def _subscription_of(key: str) -> str | None:
@@ -111,12 +113,14 @@ ByScope = Mapping[str, tuple[RoleAssignment, ...]]
 class AccessModel:
     """The immutable index that the questions of this package are asked of; made by `AccessModel.of`.
 
+    `group_places_above` are the management groups at which some group holds a role.
     `unreadable` are assignments without a readable scope or principal: they could be anybody's, anywhere.
     `denies_expected` are scopes on which deny assignments are known to exist (managed application, deployment stack).
     """
 
     by_principal: Mapping[str, ByScope]
     groups_by_scope: Mapping[str, Mapping[str | None, tuple[RoleAssignment, ...]]]
+    group_places_above: tuple[str, ...]
     unreadable: tuple[RoleAssignment, ...]
     definitions: Mapping[str, RoleDefinition | Unread]
     definitions_missing: Unread | None
@@ -172,6 +176,7 @@ class AccessModel:
         return cls(
             by_principal={holder: _frozen(scopes) for holder, scopes in held.items()},
             groups_by_scope={scope: _frozen(roles) for scope, roles in groups.items()},
+            group_places_above=tuple(sorted(key for key in groups if is_management_group(key))),
             unreadable=tuple(sorted(unreadable, key=_by_id)),
             definitions={**(builtin_roles() if table is None else table), **_definitions(definitions)},
             definitions_missing=definitions_missing,
@@ -205,6 +210,16 @@ class AccessModel:
     def held_by(self, holder: str) -> ByScope:
         """The assignments whose principal is exactly this one (folded object id), by folded scope."""
         return self.by_principal.get(holder, {})
+
+    def assignable(self, definition: RoleDefinition, scope: Scope) -> bool | Unread:
+        """Whether one of the role's assignable scopes is the scope or above it."""
+        chain = self.hierarchy.chain(scope)
+        places = {fold(place) for place in definition.assignable_scopes}
+        if places & set(chain.keys):
+            return True
+        if chain.unread is not None and any(chain.may_hold(place) for place in places):
+            return chain.unread
+        return False
 
     def assignments_of_role(self, guid: str) -> tuple[RoleAssignment, ...]:
         """Every readable assignment of a role, eligible and ended ones too, sorted by id."""

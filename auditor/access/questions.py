@@ -124,7 +124,7 @@ def _open(model: AccessModel, principal: Principal, within: Sequence[Scope], at:
         elif isinstance(one.assignment.ends_at, Unread) and _breadth(one.assignment, one.definition) is not None:
             yield one.assignment.ends_at
     for scope in within:
-        lacking = model.coverage.lacking(model.hierarchy.chain(scope), model.hierarchy)
+        lacking = model.coverage.lacking(model.hierarchy.chain(scope))
         if lacking is not None:
             yield lacking
     for assignment in model.unreadable:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from auditor.access.conditions import Reach, reach
 from auditor.access.patterns import doubtful, matches
-from auditor.values import ResourceId, fold
+from auditor.values import fold
 
 NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
@@ -112,13 +112,6 @@ class RoleDefinition:
     def grants(self, operation: str, *, data: bool = False) -> bool:
         """Whether an unconditional assignment of this role certainly grants the operation."""
         return self.answer(operation, data=data).match is Match.GRANTED
-
-    def assignable_at(self, scope: ResourceId) -> bool:
-        """Whether one of `assignableScopes` is the scope or above it by path (management groups are not looked up)."""
-        return any(place == "/" or scope.key == place or scope.key.startswith(place + "/") for place in self._places())
-
-    def _places(self) -> tuple[str, ...]:
-        return tuple(fold(place) for place in self.assignable_scopes)
 
     def permits_like(self, other: RoleDefinition) -> bool:
         """Whether both grant the same by the letter: the order of blocks and of their entries aside."""
