@@ -1,0 +1,40 @@
+"""History: past runs in one database, SQLite by default, PostgreSQL by URL.
+
+`open_history` is all that a scan needs; what it gives saves runs, chooses baselines and answers who was seen when.
+SQLAlchemy and Alembic are imported only when a history is opened, Alembic only if its schema is behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from auditor.history.place import history_url
+from auditor.history.problems import HistoryProblem, NewerHistory
+from auditor.history.records import RunRow, Stay, TrendPoint
+
+if TYPE_CHECKING:
+    from auditor.history.store import History
+
+__all__ = ["HistoryProblem", "NewerHistory", "RunRow", "Stay", "TrendPoint", "history_url", "open_history"]
+
+
+def open_history(
+    url: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    create: bool = True,
+    patience_s: float = 30.0,
+) -> History:
+    """The history at an SQLAlchemy URL; without one, where AUDITOR_HISTORY says, else in the user's data directory.
+
+    Its schema is brought up to date first. `create=False` refuses a place where none is yet; `patience_s` is how long
+    to wait for another scan that writes. Raises HistoryProblem, which a scan survives with a note.
+    """
+    from auditor.history.engine import connect
+    from auditor.history.store import History
+    from auditor.history.upgrade import bring_up_to_date
+
+    engine = connect(url or history_url(environ or {}), create=create, patience_s=patience_s)
+    bring_up_to_date(engine)
+    return History(engine)

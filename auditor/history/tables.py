@@ -1,0 +1,110 @@
+"""The tables, as the newest migration leaves them.
+
+A run's findings are not stored a run: a `stay` row says from which run to which a finding was one and the same, and its
+content lies once in `body`. So an unchanged night adds one row to `run`, and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of whichever columns."""
+
+metadata = sa.MetaData()
+_number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+scope_set = sa.Table(
+    "scope_set",
+    metadata,
+    sa.Column("id", _number, primary_key=True),
+    sa.Column("scopes", sa.Text, nullable=False, unique=True),  # JSON list of sorted, folded ids
+    sa.Column("last_seq", sa.BigInteger, nullable=False),  # the number of its newest run, also if that was pruned
+)
+
+run = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("scope_set_id", _number, sa.ForeignKey("scope_set.id"), nullable=False),
+    # Runs of a scope set are ordered by the order in which they were saved: a clock may be set back.
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("pinned", sa.Boolean, nullable=False),
+    sa.Column("lists_resources", sa.Boolean, nullable=False),
+    sa.Column("header", sa.LargeBinary, nullable=False),  # zlib, JSON: the report without its findings
+    sa.UniqueConstraint("scope_set_id", "seq", name="run_order"),
+)
+
+body = sa.Table(
+    "body",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(16), primary_key=True),  # BLAKE2b over the content
+    sa.Column("content", sa.LargeBinary, nullable=False),  # zlib, JSON: a finding but for what a run says of it
+)
+
+stay = sa.Table(
+    "stay",
+    metadata,
+    sa.Column("id", _number, primary_key=True),
+    sa.Column("scope_set_id", _number, sa.ForeignKey("scope_set.id"), nullable=False),
+    sa.Column("finding_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # an outcome, or `gone`
+    sa.Column("effect", sa.Text),  # the digest of the effect
+    sa.Column("body", sa.LargeBinary(16), sa.ForeignKey("body.digest"), nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger),  # null: the newest run still shows it
+    # After the last run that shows it: the run that proved it absent, and whether that is still to be proved.
+    sa.Column("absent_seq", sa.BigInteger),
+    sa.Column("pending", sa.Boolean, nullable=False),
+    sa.Index("stay_by_finding", "finding_id", "scope_set_id"),
+    sa.Index("stay_body", "body"),
+    # A finding has one open stay at most, whatever two writers do.
+    sa.Index(
+        "stay_open",
+        "scope_set_id",
+        "finding_id",
+        unique=True,
+        sqlite_where=sa.text("last_seq IS NULL"),
+        postgresql_where=sa.text("last_seq IS NULL"),
+    ),
+    sa.Index(
+        "stay_pending",
+        "scope_set_id",
+        sqlite_where=sa.text("pending"),
+        postgresql_where=sa.text("pending"),
+    ),
+)
+
+remark = sa.Table(
+    "remark",
+    metadata,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("finding_id", sa.Text, primary_key=True),
+    sa.Column(
+        "content", sa.Text, nullable=False
+    ),  # JSON: what this run alone says of the finding (drift, confirmed, …)
+)
+
+presence = sa.Table(
+    "presence",
+    metadata,
+    sa.Column("id", _number, primary_key=True),
+    sa.Column("scope_set_id", _number, sa.ForeignKey("scope_set.id"), nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),  # JSON: id, type, name
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger),
+    sa.Index(
+        "presence_open",
+        "scope_set_id",
+        "resource",
+        unique=True,
+        sqlite_where=sa.text("last_seq IS NULL"),
+        postgresql_where=sa.text("last_seq IS NULL"),
+    ),
+)
