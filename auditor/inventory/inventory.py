@@ -72,6 +72,7 @@ class Inventory:
         self.coverage = coverage
         self.taken_at = taken_at
         self.cloud = cloud or "public"
+        self.cloud_stated = cloud is not None
         self.tenant_id = tenant_id
         self.scopes = scopes
         self.gaps = gaps

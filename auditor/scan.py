@@ -1,0 +1,475 @@
+"""One scan from start to end: read (live or from snapshots), judge, compare with the baseline, remember."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from auditor import __version__
+from auditor.clouds import CloudProfile, resolve_cloud
+from auditor.config import Settings
+from auditor.errors import AuditorError, NothingRead, UsageProblem
+from auditor.evaluate import Catalogue, Terms, evaluate, load_catalogue
+from auditor.findings import (
+    Catalogue as CatalogueRecord,
+)
+from auditor.findings import (
+    Finding,
+    GapRecord,
+    Note,
+    Report,
+    Requests,
+    ResourceChange,
+    Run,
+    Scope,
+    Tool,
+    summarize,
+)
+from auditor.i18n import Language, translator
+from auditor.inventory import Builder, Configured, Header, Inventory, gaps_for_broken, open_snapshot, read_rows
+from auditor.inventory.records import key_of
+from auditor.inventory.rows import decompressed
+from auditor.values import Outcome, Progress, Severity, region_key, silent
+
+if TYPE_CHECKING:
+    from auditor.collect import Clock, Collected
+    from auditor.drift import Against
+
+_SHOWN_BROKEN = 10
+_TAG_CLOUDS = {"public": "public", "china": "china", "azurechinacloud": "china", "azuregovernment": "usgov"}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan found. `collected` is what a live scan read, with its log of requests; None for snapshots."""
+
+    report: Report
+    exit_status: int
+    inventory: Inventory
+    collected: Collected | None = None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_run_id(at: datetime) -> str:
+    """A run's id: sorts by time, unique by six random hex digits."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def scan(
+    settings: Settings,
+    *,
+    environment: Mapping[str, str],
+    progress: Progress = silent,
+    clock: Callable[[], datetime] = _now,
+    run_id: Callable[[datetime], str] = new_run_id,
+    stdin: BinaryIO | None = None,
+    stop: Callable[[], bool] | None = None,
+    waiting: Clock | None = None,
+) -> ScanResult:
+    """Audit what the settings name and compare it with the baseline.
+
+    `environment` gives credentials and endpoints, `clock` the time of the run, `stop` is asked between requests whether
+    to give up, `waiting` replaces time for the collector (tests). Raises AuditorError for what ends a scan without a
+    result; what merely could not be read is in the report's gaps.
+    """
+    started = clock()
+    profile = resolve_cloud(settings.cloud, environment, settings.custom_cloud)
+    catalogue = _catalogue(settings)
+    if settings.snapshot:
+        inventory = read_inventory(settings, profile, now=started, stdin=stdin)
+        profile = _profile_of(inventory, settings, profile, environment)
+        collected = None
+    else:
+        collected = _collected(settings, profile, environment, progress, stop, waiting)
+        inventory = inventory_of(collected, settings, profile)
+    report = _judged(settings, profile, catalogue, inventory, collected, started, run_id(started), progress)
+    report = _compared(report, settings, inventory, environment, clock)
+    return ScanResult(report, exit_status(report, settings), inventory, collected)
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    catalogue = load_catalogue(settings.checks_dir)
+    for check_id in settings.severity:
+        catalogue.find(check_id)
+    return catalogue.select(settings.check, settings.exclude_check)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _configured(settings: Settings) -> Configured:
+    return Configured(
+        principals=dict(settings.principals),
+        registries=settings.registries,
+        scoring_addresses=settings.scoring_addresses,
+        scoring_clients=settings.scoring_clients,
+        deployers=settings.deployers,
+        aci_subnets=settings.aci_subnets,
+        attached_only=settings.clusters == "attached",
+    )
+
+
+def read_inventory(
+    settings: Settings, profile: CloudProfile, *, now: datetime, stdin: BinaryIO | None = None
+) -> Inventory:
+    """The inventory of the settings' snapshots. A broken line raises, unless broken lines are to be skipped."""
+    builder = Builder(configured=_configured(settings))
+    for name in settings.snapshot:
+        if name == "-":
+            content = (stdin or sys.stdin.buffer).read()
+            piped = decompressed(io.BytesIO(content), content[:4], "standard input")
+            builder.add_all(read_rows(piped, "standard input"), "standard input")
+            continue
+        with open_snapshot(Path(name)) as stream:
+            builder.add_all(read_rows(stream, name), name)
+    if builder.broken and not settings.skip_broken_lines:
+        shown = [str(line) for line in builder.broken[:_SHOWN_BROKEN]]
+        more = len(builder.broken) - len(shown)
+        raise UsageProblem(
+            "\n".join([*shown, *([f"… and {more} more broken lines"] if more else [])]),
+            hint="collect again, or go on with --skip-broken-lines (the run is then incomplete)",
+        )
+    _add_tag_file(builder, settings, profile)
+    inventory = builder.build(now=now)
+    if not any(True for _ in inventory.audited()) and not inventory.malformed:
+        seen = sum(inventory.passed_over.values())
+        raise NothingRead(
+            f"nothing to audit in {', '.join(settings.snapshot)}: no resource of a type that a check reads"
+            + (f" ({seen} others)" if seen else ""),
+            hint="`auditor collect -o FILE` writes a snapshot",
+        )
+    if builder.broken:
+        inventory = _with_gaps(builder, inventory, now)
+    return inventory
+
+
+def _with_gaps(builder: Builder, inventory: Inventory, now: datetime) -> Inventory:
+    header = builder.header or Header(scopes=inventory.scopes)
+    builder.header = Header(
+        header.taken_at,
+        header.cloud,
+        header.tenant_id,
+        header.scopes,
+        (*header.gaps, *gaps_for_broken(builder.broken)),
+    )
+    return builder.build(now=now, subscriptions=inventory.subscriptions())
+
+
+def inventory_of(collected: Collected, settings: Settings, profile: CloudProfile) -> Inventory:
+    """The inventory of a live collection."""
+    builder = Builder(configured=_configured(settings))
+    builder.header = Header(
+        collected.taken_at,
+        collected.cloud,
+        collected.tenant_id,
+        tuple(scope.id for scope in collected.scopes),
+        collected.gaps,
+    )
+    encode = msgspec.json.Encoder().encode
+    for row in collected.rows:
+        builder.add(encode(row), "Azure")
+    _add_tag_file(builder, settings, profile)
+    return builder.build(now=collected.taken_at)
+
+
+def _add_tag_file(builder: Builder, settings: Settings, profile: CloudProfile) -> None:
+    """Microsoft's published file of service tags as one more row; it wins over what was read."""
+    path = settings.service_tags
+    if path is None:
+        return
+    try:
+        with open_snapshot(path) as stream:
+            document = msgspec.json.decode(stream.read())
+        values = document["values"]
+        cloud = str(document["cloud"])
+    except (msgspec.DecodeError, KeyError, TypeError, OSError, EOFError) as problem:
+        raise UsageProblem(
+            f"{path}: not a service tag file ({problem})",
+            hint="download `Azure IP Ranges and Service Tags` of this cloud from Microsoft",
+        ) from None
+    if profile.name != "custom" and _TAG_CLOUDS.get(cloud.casefold(), cloud.casefold()) != profile.name:
+        raise UsageProblem(
+            f"{path}: service tags of the cloud {cloud}, but the scan is of {profile.name}",
+            hint=f"give the file of {profile.name}, or --cloud",
+        )
+    row = {
+        "id": f"/providers/microsoft.network/servicetags/{FILE_TAGS}",
+        "type": "microsoft.network/servicetags",
+        "name": FILE_TAGS,
+        "properties": {"cloud": cloud, "changeNumber": document.get("changeNumber"), "values": values},
+    }
+    builder.add(msgspec.json.encode(row), str(path))
+
+
+FILE_TAGS = "from-file"
+
+
+def _collected(
+    settings: Settings,
+    profile: CloudProfile,
+    environment: Mapping[str, str],
+    progress: Progress,
+    stop: Callable[[], bool] | None,
+    waiting: Clock | None,
+) -> Collected:
+    from auditor.collect import Clock, CollectRequest, collect
+
+    request = CollectRequest(
+        cloud=profile,
+        subscriptions=settings.subscription,
+        management_groups=settings.management_group,
+        tenant=settings.tenant,
+        environment=environment,
+        max_rps=settings.max_rps,
+        principals=dict(settings.principals),
+        registries=settings.registries,
+        deployers=settings.deployers,
+    )
+    return collect(request, progress=progress, clock=waiting or Clock(), stop=stop or (lambda: False))
+
+
+def collect_to(
+    settings: Settings,
+    path: Path,
+    *,
+    environment: Mapping[str, str],
+    progress: Progress = silent,
+    waiting: Clock | None = None,
+) -> Collected:
+    """Only collect, and write a snapshot: whole or not at all."""
+    from auditor.collect import write_snapshot
+
+    profile = resolve_cloud(settings.cloud, environment, settings.custom_cloud)
+    collected = _collected(settings, profile, environment, progress, None, waiting)
+    write_snapshot(collected, path)
+    return collected
+
+
+def _profile_of(
+    inventory: Inventory, settings: Settings, profile: CloudProfile, environment: Mapping[str, str]
+) -> CloudProfile:
+    """The cloud that a snapshot comes from: what its header says, as long as nobody contradicts."""
+    lands = {_land(record.location or "") for record in inventory.audited() if record.location}
+    if inventory.cloud_stated and inventory.cloud != profile.name:
+        if settings.cloud not in ("public", inventory.cloud):
+            raise UsageProblem(
+                f"the snapshot is of the cloud {inventory.cloud}, --cloud says {settings.cloud}",
+                hint=f"leave --cloud out, or say --cloud {inventory.cloud}",
+            )
+        return resolve_cloud(inventory.cloud, environment, settings.custom_cloud)
+    if not inventory.cloud_stated:
+        inventory.cloud = profile.name
+        foreign = lands - {profile.name, ""}
+        if profile.name in ("public", "china", "usgov") and foreign and profile.name not in lands:
+            other = sorted(foreign)[0]
+            raise UsageProblem(
+                f"the snapshot's resources lie in regions of {other}, but it would be judged as {profile.name}",
+                hint=f"say --cloud {other}",
+            )
+    return profile
+
+
+def _land(location: str) -> str:
+    from auditor.network.facts import regions
+
+    return next((cloud for cloud in ("public", "china", "usgov") if region_key(location) in regions(cloud)), "")
+
+
+# ---------------------------------------------------------------- judging
+
+
+def _judged(
+    settings: Settings,
+    profile: CloudProfile,
+    catalogue: Catalogue,
+    inventory: Inventory,
+    collected: Collected | None,
+    started: datetime,
+    run_id: str,
+    progress: Progress,
+) -> Report:
+    language = Language(settings.lang) if settings.lang else Language.ENGLISH
+    severities = {catalogue_id: Severity(value) for catalogue_id, value in settings.severity.items()}
+    terms = Terms(profile, translator(language), severities)
+    findings = evaluate(inventory, catalogue, terms, progress=progress)
+    scopes = (
+        tuple(Scope(id=scope.id, read=scope.read) for scope in collected.scopes)
+        if collected
+        else tuple(Scope(id=scope, read=_scope_read(inventory, scope)) for scope in inventory.scopes)
+    )
+    run = Run(
+        id=run_id,
+        started_at=_stamp(started),
+        finished_at=_stamp(started),
+        cloud=profile.name,
+        source="live" if collected else "snapshot",
+        lang=language.value,
+        catalogue=CatalogueRecord(
+            version=catalogue.version,
+            digest=catalogue.digest,
+            checks={check.id: check.version for check in catalogue},
+        ),
+        scopes=scopes,
+        complete=all(scope.read for scope in scopes) and not any(gap.required for gap in inventory.gaps),
+        gaps=tuple(
+            GapRecord(scope=g.scope, what=g.what, reason=g.reason, hint=g.hint, required=g.required)
+            for g in inventory.gaps
+        ),
+        requests=collected.requests if collected else Requests(),
+    )
+    return Report(
+        tool=Tool(name="auditor", version=__version__),
+        run=run,
+        baseline=None,
+        summary=summarize(findings, inventory.counts()),
+        findings=findings,
+    )
+
+
+def _scope_read(inventory: Inventory, scope: str) -> bool:
+    if "/managementgroups/" in key_of(scope):
+        return not any(gap.required and key_of(gap.scope) == key_of(scope) for gap in inventory.gaps)
+    subscription = key_of(scope).split("/subscriptions/")[-1].split("/")[0]
+    return subscription in inventory.coverage.subscriptions
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def audited_resources(inventory: Inventory) -> tuple[ResourceChange, ...]:
+    """The resources that findings can be about, as the history keeps them."""
+    return tuple(ResourceChange(id=r.id, type=r.type, name=r.name) for r in inventory.audited())
+
+
+# ---------------------------------------------------------------- comparing and remembering
+
+
+def _compared(
+    report: Report,
+    settings: Settings,
+    inventory: Inventory,
+    environment: Mapping[str, str],
+    clock: Callable[[], datetime],
+) -> Report:
+    from auditor.drift import compare
+    from auditor.history import HistoryProblem
+
+    resources = audited_resources(inventory)
+
+    def scope_read(resource_id: str) -> bool:
+        return inventory.coverage.unread("*", resource_id) is None
+
+    language = translator(Language(report.run.lang))
+    against, notes = _baseline(report, settings, environment)
+    report = compare(report, against, resources=resources, scope_read=scope_read, render=language.format)
+    report = _waived(report, settings, inventory, clock)
+    report = msgspec.structs.replace(
+        report,
+        run=msgspec.structs.replace(report.run, finished_at=_stamp(clock()), notes=(*report.run.notes, *notes)),
+    )
+    if settings.no_history:
+        return report
+    try:
+        from auditor.history import open_history
+
+        with open_history(settings.history, environment) as history:
+            history.save(report, resources, scope_read=scope_read)
+    except HistoryProblem as problem:
+        note = Note(kind="history", text=f"this run was not remembered: {problem.message}")
+        run = msgspec.structs.replace(report.run, notes=(*report.run.notes, note))
+        return msgspec.structs.replace(report, run=run)
+    return report
+
+
+def _baseline(
+    report: Report, settings: Settings, environment: Mapping[str, str]
+) -> tuple[Against | None, tuple[Note, ...]]:
+    from auditor.history import HistoryProblem
+
+    choice = settings.baseline
+    if choice == "none":
+        return None, ()
+    if choice != "auto" and Path(choice).is_file():
+        from auditor.drift import from_report
+
+        return from_report(report_from(Path(choice), settings, environment)), ()
+    if settings.no_history:
+        if choice != "auto":
+            raise UsageProblem(
+                f"the baseline {choice} is no file, and --no-history leaves no run to look it up in",
+                hint="give a report file, or leave --no-history out",
+            )
+        return None, ()
+    try:
+        from auditor.history import open_history
+
+        with open_history(settings.history, environment) as history:
+            return history.baseline_for([scope.id for scope in report.run.scopes], choice), ()
+    except HistoryProblem as problem:
+        if choice != "auto":
+            raise
+        note = Note(kind="history", text=f"no baseline could be looked up: {problem.message}")
+        return None, (note,)
+
+
+def report_from(path: Path, settings: Settings, environment: Mapping[str, str]) -> Report:
+    """A report file as it is, or a snapshot judged now: what `--baseline FILE` and `diff` take."""
+    from auditor.report import read_report
+
+    try:
+        return read_report(path)
+    except AuditorError as not_a_report:
+        only = replace(settings, snapshot=(str(path),), baseline="none", no_history=True, waivers=None)
+        try:
+            return scan(only, environment=environment).report
+        except AuditorError:
+            raise not_a_report from None
+
+
+def _waived(report: Report, settings: Settings, inventory: Inventory, clock: Callable[[], datetime]) -> Report:
+    if settings.waivers is None:
+        return report
+    from auditor import waivers
+
+    tags = {record.key: record.tags for record in inventory.audited()}
+
+    def tags_of(resource_id: str) -> Mapping[str, str]:
+        return {str(k): str(v) for k, v in tags.get(key_of(resource_id), {}).items()}
+
+    return waivers.apply(report, waivers.read(settings.waivers), clock().date(), tags_of)
+
+
+# ---------------------------------------------------------------- the exit status
+
+
+def exit_status(report: Report, settings: Settings) -> int:
+    """0 clean, 1 findings at or above `--fail-on`, 3 incomplete; 3 wins over 1."""
+    if not report.run.complete:
+        return 3
+    return 1 if next(counting(report.findings, settings), None) is not None else 0
+
+
+def counting(findings: Iterable[Finding], settings: Settings) -> Iterator[Finding]:
+    """The findings that make a scan's exit status 1."""
+    if settings.fail_on == "never":
+        return
+    threshold = Severity(settings.fail_on).rank
+    outcomes = {Outcome.FAIL, *((Outcome.WARN, Outcome.UNKNOWN) if settings.strict else ())}
+    for finding in findings:
+        if finding.waiver is not None or finding.outcome not in outcomes or finding.severity.rank > threshold:
+            continue
+        if settings.fail_on_drift and (finding.drift is None or finding.drift.state not in ("new", "changed")):
+            continue
+        yield finding
