@@ -72,7 +72,7 @@ def known_in(report: Report, finding: Finding) -> Known:
 
 
 def effect_digest(finding: Finding) -> str | None:
-    """What stands for the finding's effect in comparisons; None, an effect not stated, differs from every stated one."""
+    """What stands for the effect in comparisons; None, an effect not stated, differs from every stated one."""
     return None if finding.effect is None else finding.effect.digest
 
 
