@@ -1,0 +1,81 @@
+"""Which rights are asked about: whose, and over what. The reading itself is `authorization` and `directory`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from auditor.collect import authorization, directory
+from auditor.collect.authorization import ASSIGNMENTS, Deciding
+from auditor.collect.failures import Failure
+from auditor.collect.references import Wanted, at, principals_in
+from auditor.values import fold
+
+if TYPE_CHECKING:
+    from auditor.collect.walk import Walk
+
+
+def own(walk: Walk, subscription: str) -> None:
+    """Our own permissions at a subscription: they tell "cannot see" from "is not there"."""
+    authorization.read_permissions(walk, f"/subscriptions/{subscription}")
+
+
+def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> list[Callable[[], None]]:
+    """Read the role assignments that can decide; what is still to be read of the same scopes comes back as calls."""
+    rows = walk.rows()
+    objects, applications = principals_in(rows)
+    if applications and (walk.wire.cloud.graph_endpoint or walk.request.principals):
+        found = walk.together(
+            [functools.partial(directory.read_principal, walk, each) for each in sorted(applications)]
+        )
+        objects |= {each for each in found if each}
+    elif applications:
+        _without_directory(walk, applications)
+    objects |= {each.casefold() for each in walk.request.deployers}
+    deciding = Deciding.of(rows, wanted.subnets.values(), wanted.footprint)
+    # An application id is asked for as well: granting to it where an object id belongs is a known mistake.
+    authorization.read_assignments(walk, deciding, objects | applications, ancestors)
+    subscriptions = deciding.subscriptions()
+    return [
+        *(functools.partial(authorization.read_denials, walk, each) for each in subscriptions),
+        *(functools.partial(authorization.read_eligible, walk, each) for each in subscriptions),
+    ]
+
+
+def _without_directory(walk: Walk, applications: set[str]) -> None:
+    absent = Failure("not-configured", "no Microsoft Graph endpoint is configured for this cloud")
+    for each in sorted(applications):
+        walk.gaps.add(
+            f"/servicePrincipals/{each}",
+            directory.PRINCIPALS,
+            absent,
+            required=False,
+            hint="set AUDITOR_GRAPH_ENDPOINT, or [principals] in auditor.toml",
+        )
+
+
+def memberships(walk: Walk) -> None:
+    """Groups of the principals, asked only where a group holds a role that reaches the estate."""
+    groups = {
+        fold(str(principal))
+        for row in walk.rows_of(ASSIGNMENTS)
+        if str(next(at(row, "properties.principalType"), "")).casefold() == "group"
+        for principal in at(row, "properties.principalId")
+    }
+    if not groups:
+        return
+    objects, _ = principals_in(walk.rows())
+    objects |= {fold(str(row["objectId"])) for row in walk.rows_of(directory.PRINCIPALS)}
+    objects |= {each.casefold() for each in walk.request.deployers}
+    if walk.wire.cloud.graph_endpoint is None:
+        absent = Failure("not-configured", "groups hold roles here, and no Microsoft Graph endpoint is configured")
+        walk.gaps.add(
+            "/servicePrincipals",
+            directory.MEMBERSHIPS,
+            absent,
+            required=False,
+            hint="set AUDITOR_GRAPH_ENDPOINT and grant GroupMember.Read.All",
+        )
+        return
+    walk.together([functools.partial(directory.read_memberships, walk, each) for each in sorted(objects)])

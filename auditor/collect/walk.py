@@ -1,0 +1,168 @@
+"""The state of one collection: its connection, the rows kept so far, its gaps, its threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from auditor.collect import graph
+from auditor.collect.failures import Failure
+from auditor.collect.gaps import Gaps
+from auditor.collect.graph import Reach
+from auditor.collect.queries import Query
+from auditor.collect.references import Row, type_of
+from auditor.collect.request import CollectRequest, Stopped
+from auditor.collect.wire import Wire
+from auditor.inventory.allowlist import keep_allowed
+from auditor.values import Progress, ResourceId, fold
+
+T = TypeVar("T")
+
+
+class Walk:
+    """What the steps of a collection share. Rows are reduced to the reviewed allow-list as they arrive."""
+
+    def __init__(
+        self,
+        request: CollectRequest,
+        wire: Wire,
+        *,
+        progress: Progress,
+        stop: Callable[[], bool],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.request, self.wire = request, wire
+        self.gaps = Gaps()
+        self.notes: list[str] = []
+        self.extensions_by_arm = False
+        """Whether the table of extensions does not exist in this cloud."""
+        self._rows: dict[str, Row] = {}
+        self._progress, self._stop, self._pool = progress, stop, pool
+        self._lock = threading.Lock()
+        self._stage = ""
+
+    def stopped(self) -> None:
+        """Raise Stopped if somebody asked the collection to end; called between pages."""
+        if self._stop():
+            raise Stopped("stopped before everything was read")
+
+    def stage(self, name: str) -> None:
+        """Tell the progress what is being read now."""
+        self.stopped()
+        self._stage = name
+        self._progress(name, len(self._rows), None)
+
+    def read(self, query: Query, reach: Reach) -> list[Row]:
+        """A query's rows; a scope that Resource Graph cut at its limit is a required gap, whatever came."""
+        answer = graph.read(self.wire, query, reach, self.stopped)
+        if answer.scope_cut:
+            limit = Failure("scope-cut", "Resource Graph left out subscriptions beyond its limit of 10,000")
+            for scope in scopes_of(reach):
+                self.gaps.add(
+                    scope, query.table, limit, required=True, hint="scan smaller management groups, one after another"
+                )
+        return answer.rows
+
+    def read_apart(self, query: Query, reach: Reach) -> tuple[list[Row], list[tuple[Reach, Failure]]]:
+        """A query's rows over a reach; where it is refused, over its halves, so that one scope spoils no other."""
+        try:
+            return self.read(query, reach), []
+        except Failure as failure:
+            halves = _halves(reach)
+            if failure.reason not in ("forbidden", "not-found", "refused") or not halves or _about_query(failure):
+                return [], [(reach, failure)]
+        rows: list[Row] = []
+        failed: list[tuple[Reach, Failure]] = []
+        for half in halves:
+            some, wrong = self.read_apart(query, half)
+            rows += some
+            failed += wrong
+        return rows, failed
+
+    def keep(self, rows: Iterable[Any]) -> list[Row]:
+        """Store rows, reduced to what the inventory reads; the later reading of a resource stands. The reduced rows."""
+        kept: list[Row] = []
+        for row in rows:
+            if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+                continue
+            reduced = keep_allowed(row)
+            if reduced is not None:
+                kept.append(reduced)
+        with self._lock:
+            for each in kept:
+                self._rows[fold(each["id"])] = each
+            count = len(self._rows)
+        self._progress(self._stage, count, None)
+        return kept
+
+    def keep_own(self, row: Row, key: str) -> None:
+        """Store a row that is no ARM resource (`auditor/…`) under a key of its own."""
+        with self._lock:
+            self._rows[f"{row['type']} {fold(key)}"] = row
+
+    def rows(self) -> list[Row]:
+        """All rows, in an order that does not depend on threads."""
+        with self._lock:
+            return [self._rows[key] for key in sorted(self._rows)]
+
+    def rows_of(self, *kinds: str) -> list[Row]:
+        """The rows of some types."""
+        return [row for row in self.rows() if type_of(row) in kinds]
+
+    def has(self, resource_id: str) -> bool:
+        """Whether a resource was read."""
+        with self._lock:
+            return fold(resource_id) in self._rows
+
+    def note(self, text: str) -> None:
+        """Remember how something was read, where that is not the usual way."""
+        with self._lock:
+            if text not in self.notes:
+                self.notes.append(text)
+
+    def together(self, calls: Sequence[Callable[[], T]]) -> list[T]:
+        """Run calls in the threads; their results in the order given. Never called from within such a call."""
+        if len(calls) == 1:
+            return [calls[0]()]
+        futures = [self._pool.submit(call) for call in calls]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def scopes_of(reach: Reach) -> Iterator[str]:
+    """The ARM ids of a reach; `/` for everything."""
+    for subscription in reach.subscriptions:
+        yield f"/subscriptions/{subscription}"
+    for group in reach.management_groups:
+        yield f"/providers/Microsoft.Management/managementGroups/{group}"
+    if not reach.subscriptions and not reach.management_groups:
+        yield "/"
+
+
+def subscriptions_in(ids: Iterable[str]) -> list[str]:
+    """The subscriptions that ids lie in, sorted."""
+    return sorted({found for each in ids if (found := ResourceId.parse(each).subscription_id)})
+
+
+def _halves(reach: Reach) -> list[Reach]:
+    if len(reach.subscriptions) > 1:
+        names, middle = reach.subscriptions, len(reach.subscriptions) // 2
+        return [Reach(subscriptions=names[:middle]), Reach(subscriptions=names[middle:])]
+    if len(reach.management_groups) > 1:
+        names, middle = reach.management_groups, len(reach.management_groups) // 2
+        return [Reach(management_groups=names[:middle]), Reach(management_groups=names[middle:])]
+    return []
+
+
+def _about_query(failure: Failure) -> bool:
+    """Whether a 400 is about the query (a table that does not exist) and would be the same for every scope."""
+    return any(
+        word in failure.code
+        for word in ("InvalidQuery", "DisallowedLogicalTableName", "ParserFailure", "UnknownTable", "Disallowed")
+    )
