@@ -48,6 +48,7 @@ _FOREIGN_FUNCTIONS = frozenset(
         "workspace",
     }
 )
+_KEYWORDS = frozenset({"count", "kind", "scan", "time"})
 _HEADS = OPERATORS - {"union"}
 
 
@@ -124,6 +125,7 @@ def read(text: str, tables: frozenset[str] = TABLES) -> Query:
     reading = Reading()
     _pipeline(tokens, reading, tables, outermost=True)
     _limits(reading)
+    _quote_keywords(tokens, reading)
     end = tokens[-1].end
     edits = sorted(reading.edits)
     pieces, at = [], 0
@@ -131,6 +133,25 @@ def read(text: str, tables: frozenset[str] = TABLES) -> Query:
         pieces += [text[at:start], replacement]
         at = stop
     return Query("".join([*pieces, text[at:end]]), tuple(reading.tables), reading.limited, reading.sorted)
+
+
+def _quote_keywords(tokens: Sequence[Token], reading: Reading) -> None:
+    """Spell `kind` and `properties.count` so that the evaluator's grammar, where these are keywords, takes them."""
+    for at, token in enumerate(tokens):
+        before = tokens[at - 1] if at else None
+        if before is not None and before.text == "." and token.text == "[":
+            # `properties.condition.['odata.type']`, the form that Resource Graph's documentation teaches.
+            reading.edits.append((before.start, before.end, ""))
+        elif before is not None and before.text == "." and token.word in _KEYWORDS:
+            reading.edits.append((before.start, token.end, f"['{token.text}']"))
+        elif token.word == "kind" and not _is_option(tokens, at):
+            reading.edits.append((token.start, token.end, "['kind']"))
+
+
+def _is_option(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a single `=` follows: `kind=inner`, not `kind == 'x'` or `kind =~ 'x'`."""
+    following = "".join(token.text for token in tokens[at + 1 : at + 3])
+    return following.startswith("=") and not following.startswith(("==", "=~"))
 
 
 def _limits(reading: Reading) -> None:

@@ -26,7 +26,7 @@ from auditor.replica import language
 from auditor.replica.answers import Answer, arm_error
 from auditor.replica.certificates import missing_extra
 from auditor.replica.estate import Application, Body, merged
-from auditor.replica.world import World, type_of
+from auditor.replica.world import World, parent_of
 
 PAGE_MOST = 1000
 SUBSCRIPTIONS_MOST = 10_000
@@ -101,6 +101,7 @@ class Asked:
 
     query: str
     top: int
+    top_given: bool
     skip: int
     token: str | None
     as_table: bool
@@ -156,6 +157,7 @@ class Evaluator:
         types = dict.fromkeys(_TEXTS, "VARCHAR") | dict.fromkeys(_DYNAMICS, "JSON")
         types |= {
             "_table": "VARCHAR",
+            "_scope": "VARCHAR",
             "_subscription": "VARCHAR",
             "_group": "VARCHAR",
             "_seen": "BIGINT",
@@ -239,6 +241,8 @@ class Evaluator:
             "_table": table,
             "_subscription": lowered[2] if in_subscription else None,
             "_group": _management_group_of(identity),
+            "_scope": str(_inside(body, "properties", "scope") or parent_of(identity) or "/").lower().rstrip("/")
+            or "/",
             "_seen": self._seen_by(identity, kind),
             "_at": at,
         }
@@ -298,18 +302,19 @@ class Evaluator:
 
     def _execute(self, application: Application, asked: Asked, query: language.Query) -> Answer:
         schema, cut = self._scope(application, asked)
-        offset = asked.skip if asked.token is None else _offset(asked.token)
-        if offset is None:
+        offset, top = (asked.skip, asked.top) if asked.token is None else _place(asked.token)
+        if offset < 0:
             return _bad_request([("InvalidSkipToken", "The skip token is invalid.")])
+        top = asked.top if asked.top_given else top
         result, total = self._result(schema, query)
         begin = offset
         if asked.token is not None and not query.sorted and offset < total:
             # Unless sorted, pages repeat and lose rows even in a still estate: one row is seen twice, one never.
             begin = offset - 1
-        columns, rows = self._page(result, begin, min(asked.top, total - offset))
+        columns, rows = self._page(result, begin, min(top, total - offset))
         following = offset + len(rows)
         more = following < total
-        token = _token(following) if more and not query.limited and _pageable(columns) else None
+        token = _token(following, top) if more and not query.limited and _pageable(columns) else None
         names = [name for name, _ in columns]
         if asked.as_table:
             listed = ",".join("[" + ",".join(row) + "]" for row in rows)
@@ -323,11 +328,11 @@ class Evaluator:
         document += f',"$skipToken":{json.dumps(token)}}}' if token is not None else "}"
         encoded = document.encode()
         if len(encoded) > RESPONSE_MOST_BYTES:
-            return _bad_request(
-                [("ResponsePayloadTooLarge", f"Response payload size is {len(encoded)}, and has exceeded the limit of "
-                  f"{RESPONSE_MOST_BYTES}. Please consider querying less data at a time and make paginated calls if "
-                  "needed.")]
-            )  # fmt: skip
+            text = (
+                f"Response payload size is {len(encoded)}, and has exceeded the limit of {RESPONSE_MOST_BYTES}. Please "
+                "consider querying less data at a time and make paginated calls if needed."
+            )
+            return _bad_request([("ResponsePayloadTooLarge", text)])
         headers = {"x-ms-tenant-subscription-limit-hit": "true"} if cut else {}
         return Answer(200, encoded, headers, rows=len(rows))
 
@@ -343,11 +348,11 @@ class Evaluator:
         subscriptions, groups, tenant = self._asked_for(application, asked)
         cut = asked.subscriptions is None and len(subscriptions) > self._subscription_limit
         subscriptions = subscriptions[: self._subscription_limit] if cut else subscriptions
-        above = self._above(asked)
+        beside = self._scopes_beside(application, asked)
         self._connection.execute(f"CREATE SCHEMA {schema}")
         self._fill(f"{schema}.subscriptions", subscriptions)
         self._fill(f"{schema}.groups", sorted(groups))
-        self._fill(f"{schema}.above", sorted(above))
+        self._fill(f"{schema}.beside", sorted(beside))
         bit = self._applications[application.app_id.lower()]
         shown = ", ".join(f'"{name}"' for name in COLUMNS)
         seen = f"((_seen >> {bit}) & 1) = 1"
@@ -359,9 +364,10 @@ class Evaluator:
                 root = "_subscription IS NULL AND _group IS NULL"
                 inside.append(root if tenant else f"({root} AND type = 'microsoft.authorization/roledefinitions')")
             where = f"{seen} AND ({' OR '.join(inside)})"
-            if table == "authorizationresources" and above:
-                inherited = f"_subscription IS NULL AND coalesce(_group, '/') IN (FROM {schema}.above)"
-                where = f"({where}) OR ({inherited})" if below else f"({inherited})"
+            if table == "authorizationresources" and beside:
+                # Whoever reads at a scope sees there what is inherited from scopes that he may not read.
+                there = f"_scope IN (FROM {schema}.beside)"
+                where = f"({where}) OR {there}" if below else there
             self._connection.execute(f"CREATE VIEW {schema}.{table} AS SELECT {shown} FROM t_{table} WHERE {where}")
         self._scopes[key] = (schema, cut)
         if len(self._scopes) > _KEPT_SCOPES:
@@ -383,14 +389,16 @@ class Evaluator:
         found = [key for key, one in world.subscriptions.items() if (one.management_group or "").lower() in groups]
         return found, groups, False
 
-    def _above(self, asked: Asked) -> frozenset[str]:
-        """Management groups above the scope (`/` for the root), where the filter asks for what is inherited."""
-        if asked.authorization_filter not in ("AtScopeAndAbove", "AtScopeAboveAndBelow"):
+    def _scopes_beside(self, application: Application, asked: Asked) -> frozenset[str]:
+        """The scopes whose own assignments the authorization filter adds: those above, those asked for, or none."""
+        if asked.authorization_filter == "AtScopeAndBelow":
             return frozenset()
-        lines: list[tuple[str, ...]] = [self._world.group_line_of(one) for one in asked.subscriptions or ()]
-        for name in asked.management_groups or ():
-            lines.append(tuple(self._world.scopes_of(f"/providers/Microsoft.Management/managementGroups/{name}")))
-        return frozenset({"/", *(scope.rsplit("/", 1)[1] for line in lines for scope in line)})
+        groups = [f"/providers/Microsoft.Management/managementGroups/{one}" for one in asked.management_groups or ()]
+        asked_for = [*(f"/subscriptions/{one}" for one in asked.subscriptions or ()), *groups]
+        readable = [one for one in asked_for if self._world.may_read(application, one)]
+        if asked.authorization_filter == "AtScopeExact":
+            return frozenset(one.lower() for one in readable)
+        return frozenset(scope for one in readable for scope in self._world.scopes_of(one))
 
     def _fill(self, table: str, values: Sequence[str]) -> None:
         self._connection.execute(f"CREATE TABLE {table} AS SELECT unnest($1::VARCHAR[]) AS key", [list(values)])
@@ -402,7 +410,7 @@ class Evaluator:
         if known is not None:
             self._results.move_to_end(key)
             return known
-        columns = {table: list(COLUMNS) for table in language.TABLES}
+        columns = {f"{schema}.{table}": list(COLUMNS) for table in language.TABLES}
         statement = self._to_sql(
             query.text, schema=columns, database=schema, allow_write=False, query_now=self._world.estate.clock
         )
@@ -501,9 +509,16 @@ def _asked(body: bytes, page_size: int, api_version: str) -> Asked:
         # Older versions do not know the option and pass over it.
         chosen = "AtScopeAndBelow"
     return Asked(
-        query, min(top, page_size), skip, token if isinstance(token, str) and token else None, form == "table",
-        subscriptions, groups, chosen,
-    )  # fmt: skip
+        query=query,
+        top=min(top, page_size),
+        top_given=options.get("$top") is not None,
+        skip=skip,
+        token=token if isinstance(token, str) and token else None,
+        as_table=form == "table",
+        subscriptions=subscriptions,
+        management_groups=groups,
+        authorization_filter=chosen,
+    )
 
 
 def _names(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
@@ -548,16 +563,17 @@ def _query_text(body: bytes) -> str:
         return ""
 
 
-def _token(offset: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps({"offset": offset}).encode()).decode()
+def _token(offset: int, top: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps({"offset": offset, "top": top}).encode()).decode()
 
 
-def _offset(token: str) -> int | None:
+def _place(token: str) -> tuple[int, int]:
+    """Offset and page size that a skip token carries; an offset of -1 for one that is not ours."""
     try:
-        value = json.loads(base64.urlsafe_b64decode(token.encode()))["offset"]
+        value = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return int(value["offset"]), int(value["top"])
     except (ValueError, KeyError, TypeError, binascii.Error):
-        return None
-    return value if isinstance(value, int) and value >= 0 else None
+        return -1, 1
 
 
 def _index_type(kind: str) -> str:
@@ -586,6 +602,3 @@ def _inside(body: Mapping[str, Any], *path: str) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
-
-
-__all__ = ["COLUMNS", "Evaluator", "table_of", "type_of"]
