@@ -1,0 +1,1 @@
+"""The demonstration: a sample estate behind the replica, three nights, and what drifted between them."""
