@@ -28,12 +28,14 @@ class Coverage:
 
     `upwards`: at these scopes and everything above (ARM's `atScope()` answered 200 there).
     `downwards`: at these scopes and everything below (listed by a caller with `Microsoft.Authorization/*/read` there).
+    `holes`: scopes whose reading failed although the rest was read; they win over the other two, at and below them.
     `why` is what to say about every other scope.
     """
 
     upwards: frozenset[str] = frozenset()
     downwards: frozenset[str] = frozenset()
     why: Unread = _ASSIGNMENTS_UNREAD
+    holes: Mapping[str, Unread] = field(default_factory=dict)
     _read_above: frozenset[str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -47,15 +49,22 @@ class Coverage:
         *,
         upwards: Iterable[Scope | str] = (),
         downwards: Iterable[Scope | str] = (),
-        why: Unread | None = None,
+        why: Unread = _ASSIGNMENTS_UNREAD,
+        holes: Mapping[str, Unread] | None = None,
     ) -> Coverage:
         """Takes scopes in any spelling."""
-        up = frozenset(fold(str(scope)) for scope in upwards)
-        down = frozenset(fold(str(scope)) for scope in downwards)
-        return cls(up, down, why) if why is not None else cls(up, down)
+        return cls(
+            frozenset(fold(str(scope)) for scope in upwards),
+            frozenset(fold(str(scope)) for scope in downwards),
+            why,
+            {fold(scope): unread for scope, unread in (holes or {}).items()},
+        )
 
     def lacking(self, chain: Chain) -> Unread | None:
         """None if every scope of the chain was read; else what was not, the nearest one named."""
+        hole = next((key for key in self.holes if key in chain.keys or chain.may_hold(key)), None)
+        if hole is not None:
+            return self.holes[hole]
         if ROOT in self.downwards:
             return None
         covered = self._covered(chain)
