@@ -56,13 +56,15 @@ clean: ## remove the environment and everything that was built
 
 # A stamp per set of pins; the project itself comes last, built with the hatchling that is pinned among them.
 .venv/.replica: .venv/.python requirements/runtime.txt requirements/replica.txt pyproject.toml
-	$(PIP) --require-hashes -r requirements/replica.txt
-	$(PIP) --no-deps --no-build-isolation --editable .
+	@echo "installing the pinned packages into .venv, once; this may take a minute or two"
+	@$(PIP) --require-hashes -r requirements/replica.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev: .venv/.python requirements/dev.txt pyproject.toml
-	$(PIP) --require-hashes -r requirements/dev.txt
-	$(PIP) --no-deps --no-build-isolation --editable .
+	@echo "installing the pinned packages for development into .venv, once; this takes some minutes"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.python:

@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 
 def tell(problem: AuditorError, call: Call) -> None:
     """Write a problem, or each of several, to standard error."""
+    from auditor.report.legible import legible
+
     for each in problem.problems if isinstance(problem, ManyProblems) else (problem,):
         word = "\x1b[31merror:\x1b[0m" if call.colour else "error:"
-        print(f"{word} {_inert(each.message)}", file=sys.stderr)
+        print(f"{word} {legible(each.message)}", file=sys.stderr)
         if each.hint:
-            print(f"  hint: {_inert(each.hint)}", file=sys.stderr)
-
-
-def _inert(text: str) -> str:
-    """Control characters of a file's or a resource's text made visible: they must not steer a terminal."""
-    return "".join(c if c == "\n" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+            print(f"  hint: {legible(each.hint)}", file=sys.stderr)
 
 
 def from_click(problem: click.ClickException) -> UsageProblem:

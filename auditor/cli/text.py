@@ -1,0 +1,38 @@
+"""Plain text for standard output: tables and times that a person reads and a shell can cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from auditor.findings import DRIFT_STATES
+from auditor.report.legible import one_line
+from auditor.values import Outcome
+
+OUTCOMES = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS, Outcome.NOT_APPLICABLE)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Left-aligned columns, two spaces apart; text from Azure is made legible and kept on its line."""
+    lines = [[one_line(str(cell)) for cell in row] for row in (heads, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def outcomes(counts: Mapping[str, int]) -> str:
+    """`3 fail, 1 unknown, 20 pass`: the outcomes that occur, worst first."""
+    return ", ".join(f"{counts[each]} {each}" for each in OUTCOMES if counts.get(each)) or "nothing"
+
+
+def drift(counts: Mapping[str, int] | None) -> str:
+    """`2 new, 1 resolved`: the drift states that occur; a dash without a baseline."""
+    if counts is None:
+        return "-"
+    moved = [f"{counts[state]} {state}" for state in DRIFT_STATES if state != "unchanged" and counts.get(state)]
+    return ", ".join(moved) or "none"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
