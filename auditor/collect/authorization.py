@@ -19,6 +19,8 @@ from auditor.collect.failures import Failure
 from auditor.collect.graph import EVERYTHING
 from auditor.collect.queries import role_assignments, role_definitions
 from auditor.collect.references import Row, at, type_of
+from auditor.inventory.coverage import grants
+from auditor.inventory.shapes import PermissionBlock
 from auditor.values import ResourceId, fold
 
 if TYPE_CHECKING:
@@ -270,8 +272,8 @@ def read_eligible(walk: Walk, subscription: str) -> None:
                 group.list_for_scope,
                 walk.stopped,
                 "ARM/roleEligibilityScheduleInstances",
+                # Without `atScope()` it also tells what lies below.
                 f"subscriptions/{subscription}",
-                filter="atScope()",
             )
         )
     except Failure as failure:
@@ -296,6 +298,21 @@ def read_permissions(walk: Walk, scope: str) -> list[dict[str, Any]] | None:
         {"type": "auditor/permissions", "scope": scope, "permissions": [_block(block) for block in blocks]}, scope
     )
     return blocks
+
+
+def granted(blocks: list[dict[str, Any]], operation: str) -> bool:
+    """Whether our own permissions hold an operation."""
+    return any(
+        grants(
+            PermissionBlock(actions=_texts(block.get("actions")), not_actions=_texts(block.get("notActions"))),
+            operation,
+        )
+        for block in blocks
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _block(block: dict[str, Any]) -> dict[str, Any]:

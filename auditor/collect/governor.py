@@ -83,6 +83,8 @@ class Governor:
     throttled: int = 0
     retried: int = 0
     waited_s: float = 0.0
+    server_date: str | None = None
+    """The `Date` header of the last answer."""
 
     def left_s(self) -> float | None:
         """Seconds to the deadline; None without one."""
@@ -143,6 +145,7 @@ class Governor:
                 self.retried += 1
             if status == 429:
                 self.throttled += 1
+            self.server_date = headers.get("date") or self.server_date
             if resource_graph:
                 self._note_graph(bucket, status, headers, now)
                 self._log.append(RequestLog(operation, status, None))

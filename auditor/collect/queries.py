@@ -121,63 +121,81 @@ def subscriptions() -> Query:
     )
 
 
-def by_id(ids: Iterable[str]) -> list[Query]:
+def resources_where(conditions: Iterable[str]) -> list[Query]:
+    """One query over `resources` for everything that a round asks for, several only where that would be too long."""
+    queries: list[Query] = []
+    run: list[str] = []
+    length = 0
+    for condition in conditions:
+        if run and length + len(condition) > MOST_CHARACTERS:
+            queries.append(query("resources", " or ".join(run), "resources"))
+            run, length = [], 0
+        run.append(f"({condition})")
+        length += len(condition) + 6
+    if run:
+        queries.append(query("resources", " or ".join(run), "resources"))
+    return queries
+
+
+def by_id(ids: Iterable[str]) -> Iterator[str]:
     """Resources of any type by their ids."""
-    return [query("resources", f"id in~ {value_list(run)}", "referenced resources") for run in chunks(ids)]
+    return (f"id in~ {value_list(run)}" for run in chunks(ids))
 
 
-def node_groups(groups: Iterable[str]) -> list[Query]:
+def node_groups(groups: Iterable[str]) -> Iterator[str]:
     """What matters of node resource groups, given as `subscription/group`."""
     types = value_list(NODE_GROUP_TYPES)
-    return [
-        query(
-            "resources",
-            f"type in~ {types} and strcat(subscriptionId, '/', resourceGroup) in~ {value_list(run)}",
-            "node resource groups",
-        )
+    return (
+        f"type in~ {types} and strcat(subscriptionId, '/', resourceGroup) in~ {value_list(run)}"
         for run in chunks(groups)
-    ]
+    )
 
 
-def endpoints_to(targets: Iterable[str]) -> list[Query]:
+def balancers_of(clusters: Iterable[str]) -> Iterator[str]:
+    """Load balancers that a cluster's cloud provider made outside its node resource group, told by their tag."""
+    return (
+        "type =~ 'microsoft.network/loadbalancers'"
+        f" and tostring(tags['aks-managed-cluster-name']) in~ {value_list(run)}"
+        for run in chunks(clusters)
+    )
+
+
+def endpoints_to(targets: Iterable[str]) -> Iterator[str]:
     """Private endpoints that lead to the targets. An endpoint has one connection: automatic or manual."""
     service = "properties.privateLinkServiceId"
-    return [
-        query(
-            "resources",
-            "type =~ 'microsoft.network/privateendpoints' and ("
-            f"tostring(properties.privateLinkServiceConnections[0].{service}) in~ {value_list(run)}"
-            f" or tostring(properties.manualPrivateLinkServiceConnections[0].{service}) in~ {value_list(run)})",
-            "microsoft.network/privateendpoints",
-        )
+    return (
+        "type =~ 'microsoft.network/privateendpoints' and ("
+        f"tostring(properties.privateLinkServiceConnections[0].{service}) in~ {value_list(run)}"
+        f" or tostring(properties.manualPrivateLinkServiceConnections[0].{service}) in~ {value_list(run)})"
         for run in chunks(targets)
-    ]
+    )
 
 
-def replications_of(registries: Iterable[str]) -> list[Query]:
+def replications_of(registries: Iterable[str]) -> Iterator[str]:
     """The regions that registries are replicated to."""
-    return [
-        query(
-            "resources",
-            "type =~ 'microsoft.containerregistry/registries/replications'"
-            f" and tostring(split(tolower(id), '/replications/')[0]) in {value_list(v.lower() for v in run)}",
-            "microsoft.containerregistry/registries/replications",
-        )
+    return (
+        "type =~ 'microsoft.containerregistry/registries/replications'"
+        f" and tostring(split(tolower(id), '/replications/')[0]) in {value_list(v.lower() for v in run)}"
         for run in chunks(registries)
-    ]
+    )
 
 
-def zone_links_to(networks: Iterable[str]) -> list[Query]:
-    """Links of private DNS zones with the networks."""
-    return [
-        query(
-            "resources",
-            "type =~ 'microsoft.network/privatednszones/virtualnetworklinks'"
-            f" and tostring(properties.virtualNetwork.id) in~ {value_list(run)}",
-            "microsoft.network/privatednszones/virtualnetworklinks",
-        )
+def zone_links_to(networks: Iterable[str]) -> Iterator[str]:
+    """Links of private link zones with the networks; a hub is linked with a hundred other zones."""
+    return (
+        "type =~ 'microsoft.network/privatednszones/virtualnetworklinks' and id contains 'privatelink.'"
+        f" and tostring(properties.virtualNetwork.id) in~ {value_list(run)}"
         for run in chunks(networks)
-    ]
+    )
+
+
+def firewalls_in(subnets: Iterable[str]) -> Iterator[str]:
+    """Azure Firewalls in their subnets: where default routes lead to."""
+    return (
+        "type =~ 'microsoft.network/azurefirewalls'"
+        f" and tostring(properties.ipConfigurations[0].properties.subnet.id) in~ {value_list(run)}"
+        for run in chunks(subnets)
+    )
 
 
 def address_records(zones: Iterable[str], names: Iterable[str]) -> list[Query]:

@@ -58,17 +58,6 @@ def network_of(subnet_id: str) -> str | None:
     return str(parsed.parent)
 
 
-def child_of(resource_id: str, kind: str) -> str | None:
-    """The resource at whose type the id ends, from an id that goes on below it (a firewall's IP configuration)."""
-    folded = fold(resource_id)
-    marker = f"/providers/{kind}/"
-    start = folded.find(marker)
-    if start < 0:
-        return None
-    name = resource_id[start + len(marker) :].split("/", 1)[0]
-    return resource_id[: start + len(marker)] + name if name else None
-
-
 _PLAIN_IDS: dict[str, tuple[str, ...]] = {
     "microsoft.containerservice/managedclusters": (
         "properties.networkProfile.loadBalancerProfile.effectiveOutboundIPs[].id",
@@ -151,6 +140,11 @@ class Wanted:
     """Networks that clusters and container groups lie in."""
     node_groups: dict[str, str] = field(default_factory=dict)
     """`subscription/group` of each cluster's node resource group."""
+    linked: dict[str, str] = field(default_factory=dict)
+    """Networks of the footprint and their peers: where names are resolved."""
+    firewall_subnets: dict[str, str] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
+    """Names of the clusters."""
     targets: dict[str, str] = field(default_factory=dict)
     """What private endpoints are looked for."""
     registries: dict[str, str] = field(default_factory=dict)
@@ -196,10 +190,13 @@ class Wanted:
         self.want([network])
         if footprint:
             self.footprint.setdefault(fold(network), network)
+            self.linked.setdefault(fold(network), network)
 
     def _cluster(self, row: Row) -> None:
         group = next(at(row, "properties.nodeResourceGroup"), None)
         parsed = _parsed(str(row["id"]))
+        if parsed is not None:
+            self.clusters.setdefault(fold(parsed.name), parsed.name)
         if isinstance(group, str) and group and parsed is not None:
             key = f"{parsed.subscription_id}/{group}"
             self.node_groups.setdefault(fold(key), key)
@@ -243,12 +240,11 @@ class Wanted:
                     )
                 )
             if name.casefold() == "azurefirewallsubnet":
-                # The appliance that a default route points to; its id is the front of its IP configuration's.
-                for used in ids_at(subnet, "properties.ipConfigurations[].id"):
-                    firewall = child_of(used, "microsoft.network/azurefirewalls")
-                    self.want([firewall] if firewall else [])
+                self.firewall_subnets.setdefault(fold(subnet_id), subnet_id)
         if network in self.footprint:
-            self.want(ids_at(row, "properties.virtualNetworkPeerings[].properties.remoteVirtualNetwork.id"))
+            for peer in ids_at(row, "properties.virtualNetworkPeerings[].properties.remoteVirtualNetwork.id"):
+                self.want([peer])
+                self.linked.setdefault(fold(peer), peer)
 
 
 def _identities(row: Row) -> Iterator[str]:

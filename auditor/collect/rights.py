@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from auditor.collect import authorization, directory
+from auditor.collect.arm import API_VERSIONS, list_all
 from auditor.collect.authorization import ASSIGNMENTS, Deciding
 from auditor.collect.failures import Failure
 from auditor.collect.references import Wanted, at, principals_in
@@ -18,7 +19,33 @@ if TYPE_CHECKING:
 
 def own(walk: Walk, subscription: str) -> None:
     """Our own permissions at a subscription: they tell "cannot see" from "is not there"."""
-    authorization.read_permissions(walk, f"/subscriptions/{subscription}")
+    scope = f"/subscriptions/{subscription}"
+    blocks = authorization.read_permissions(walk, scope)
+    if blocks is None:
+        return
+    for kind, operation in _ESTATE_READS.items():
+        if not authorization.granted(blocks, operation):
+            lacking = Failure("forbidden", f"the signed-in identity lacks {operation}")
+            walk.gaps.add(scope, kind, lacking, required=True, operation=operation)
+
+
+_ESTATE_READS = {
+    "microsoft.containerservice/managedclusters": "Microsoft.ContainerService/managedClusters/read",
+    "microsoft.machinelearningservices/workspaces": "Microsoft.MachineLearningServices/workspaces/read",
+    "microsoft.containerinstance/containergroups": "Microsoft.ContainerInstance/containerGroups/read",
+}
+"""Without these a subscription looks empty, whatever is in it."""
+
+
+def covers_all(walk: Walk, group: str) -> bool:
+    """Whether our permissions at a management group reach all below it, so that no subscription need be asked."""
+    scope = f"/providers/Microsoft.Management/managementGroups/{group}"
+    url = f"{scope}/providers/Microsoft.Authorization/permissions?api-version={API_VERSIONS['permissions']}"
+    try:
+        blocks = list_all(walk.wire, url, "ARM/permissions", walk.stopped)
+    except Failure:
+        return False
+    return all(authorization.granted(blocks, operation) for operation in _ESTATE_READS.values())
 
 
 def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> list[Callable[[], None]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from auditor.collect.references import Row
     from auditor.collect.walk import Walk
 
+MOST_ASKED_FOR_RIGHTS = 500
+"""Subscriptions up to which each is asked what we may read in it."""
 MOST_ROUNDS = 8
 """Rounds of following references; the shape of the data needs four to five."""
 
@@ -113,7 +115,7 @@ class _Scan:
         scopes = self._scopes()
         walk.stage("computes and rights")
         calls: list[Callable[[], None]] = [*surroundings.computes(walk), *surroundings.missing_extensions(walk)]
-        calls += [functools.partial(rights.own, walk, each) for each in self._where_rights_matter(scopes)]
+        calls += [functools.partial(rights.own, walk, each) for each in self._where_rights_matter()]
         walk.together(calls)
         surroundings.old_computes(walk)
         walk.stage("references")
@@ -230,18 +232,32 @@ class _Scan:
     def _states(self, scopes: Sequence[str]) -> tuple[ScopeState, ...]:
         return tuple(ScopeState(scope, fold(scope) not in self._unread) for scope in dict.fromkeys(scopes))
 
-    def _where_rights_matter(self, scopes: Sequence[str]) -> list[str]:
-        """Subscriptions whose silence could be a lack of rights: those named, and those of the estate."""
+    def _where_rights_matter(self) -> list[str]:
+        """Subscriptions whose silence could be a lack of rights: those of the estate, and those asked for.
+
+        Where a management group was asked for and our rights there reach everything below, that is enough.
+        """
+        from auditor.collect import rights
         from auditor.collect.walk import subscriptions_in
 
-        named = {scope.rsplit("/", 1)[-1] for scope in scopes if scope.startswith("/subscriptions/")}
-        estate = subscriptions_in(row["id"] for row in self._walk.rows() if "/subscriptions/" in fold(row["id"]))
-        holding = {
+        rows = self._walk.rows()
+        estate = {
             each
-            for each in estate
-            if any(fold(row["id"]).startswith(f"/subscriptions/{each}/") for row in self._walk.rows())
+            for each in subscriptions_in(row["id"] for row in rows)
+            if any(fold(row["id"]).startswith(f"/subscriptions/{each}/") for row in rows)
         }
-        return sorted((named & set(self._visible)) | holding)
+        asked = set(self._request.subscription_ids) & set(self._visible)
+        groups = self._request.management_group_names
+        if groups and not all(rights.covers_all(self._walk, group) for group in groups):
+            asked = set(self._visible)
+        if not groups and not self._request.subscription_ids:
+            asked = set(self._visible)
+        if len(asked) > MOST_ASKED_FOR_RIGHTS:
+            self._walk.note(
+                f"own rights were asked for in the {len(estate)} subscriptions of the estate, not in all {len(asked)}"
+            )
+            asked = set()
+        return sorted(estate | asked)
 
     # ------------------------------------------------------------------ rounds
 
@@ -275,46 +291,54 @@ class _Scan:
                 wanted.walk_network(network)
 
     def _batch(self) -> list[tuple[Any, Any]]:
-        """The queries of the next round, each with where to ask."""
+        """The queries of the next round, each with where to ask: one over `resources`, as the round's size allows."""
         from auditor.collect import queries
         from auditor.collect.graph import Reach
         from auditor.collect.walk import subscriptions_in
 
-        wanted, walk = self._wanted, self._walk
-        batch: list[tuple[Any, Any]] = []
-        new = self._fresh("ids", {k: v for k, v in wanted.ids.items() if not walk.has(v)})
-        batch += [(q, Reach(tuple(subscriptions_in(new)))) for q in queries.by_id(new)]
-        groups = self._fresh("node-groups", wanted.node_groups)
-        owners = tuple(sorted({group.split("/", 1)[0] for group in groups}))
-        batch += [(q, Reach(owners)) for q in queries.node_groups(groups)]
-        for reach in self._reaches():
-            targets = self._peek("targets", wanted.targets)
-            batch += [(q, reach) for q in queries.endpoints_to(targets)]
-            networks = self._peek("networks", wanted.footprint)
-            batch += [(q, reach) for q in queries.zone_links_to(networks)]
-            batch += [(q, reach) for q in queries.admin_rules(networks)]
-        self._fresh("targets", wanted.targets)
-        self._fresh("networks", wanted.footprint)
-        registries = self._fresh("registries", wanted.registries)
-        batch += [(q, Reach(tuple(subscriptions_in(registries)))) for q in queries.replications_of(registries)]
+        wanted = self._wanted
+        fresh = self._fresh
+        ids = fresh("ids", {key: value for key, value in wanted.ids.items() if not self._walk.has(value)})
+        registries, groups = fresh("registries", wanted.registries), fresh("node-groups", wanted.node_groups)
+        networks, footprint = fresh("networks", wanted.linked), fresh("footprint", wanted.footprint)
+        conditions = [
+            *queries.by_id(ids),
+            *queries.node_groups(groups),
+            *queries.balancers_of(fresh("clusters", wanted.clusters)),
+            *queries.endpoints_to(fresh("targets", wanted.targets)),
+            *queries.replications_of(registries),
+            *queries.zone_links_to(networks),
+            *queries.firewalls_in(fresh("firewalls", wanted.firewall_subnets)),
+        ]
+        named = {*subscriptions_in(ids), *(group.split("/", 1)[0] for group in groups), *subscriptions_in(registries)}
+        reaches = self._reaches_with(named)
+        batch = [(each, reach) for each in queries.resources_where(conditions) for reach in reaches]
+        batch += [(each, reach) for each in queries.admin_rules(footprint) for reach in self._reaches()]
         if not batch:
             # The names that matter are known only now; a central zone is asked once.
-            zones = self._fresh("zones", wanted.zones)
+            zones = fresh("zones", wanted.zones)
             if wanted.record_names:
-                batch += [
-                    (q, Reach(tuple(subscriptions_in(zones))))
-                    for q in queries.address_records(zones, wanted.record_names)
-                ]
+                where = Reach(tuple(subscriptions_in(zones)))
+                batch += [(each, where) for each in queries.address_records(zones, wanted.record_names)]
         return batch
 
-    def _peek(self, kind: str, found: dict[str, str]) -> list[str]:
-        known = self._asked.get(kind, set())
-        return [value for key, value in sorted(found.items()) if key not in known]
+    def _reaches_with(self, named: set[str]) -> list[Any]:
+        """The scopes, and the subscriptions named that lie outside of them (a hub's)."""
+        from auditor.collect.graph import EVERYTHING, Reach
+
+        reaches = self._reaches()
+        if reaches == [EVERYTHING]:
+            return reaches
+        if len(reaches) == 1 and reaches[0].subscriptions:
+            return [Reach(subscriptions=tuple(sorted({*reaches[0].subscriptions, *named})))]
+        outside = named - set(self._visible)
+        return [*reaches, Reach(subscriptions=tuple(sorted(outside)))] if outside else reaches
 
     def _fresh(self, kind: str, found: dict[str, str]) -> list[str]:
         """What was not asked for yet; it counts as asked from now on."""
-        new = self._peek(kind, found)
-        self._asked.setdefault(kind, set()).update(fold(value) for value in new)
+        known = self._asked.setdefault(kind, set())
+        new = [value for key, value in sorted(found.items()) if key not in known]
+        known.update(key for key in found)
         return new
 
     def _ask(self, query: Any, reach: Any) -> list[Row]:
@@ -325,8 +349,7 @@ class _Scan:
             for scope in scopes_of(part):
                 # Optional tables decide findings, not whether a resource exists.
                 optional = query.table in ("networkresources", "dnsresources")
-                what = query.table if query.what.startswith(("referenced", "node ")) else query.what
-                self._walk.gaps.add(scope, what, failure, required=not optional, operation="*/read")
+                self._walk.gaps.add(scope, query.what, failure, required=not optional, operation="*/read")
         return rows
 
     def _subscriptions_of_references(self) -> None:
