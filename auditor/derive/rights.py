@@ -9,12 +9,12 @@ import msgspec
 
 from auditor import access
 from auditor.inventory import Inventory, records
+from auditor.inventory.coverage import concerns
 from auditor.inventory.records import key_of
-from auditor.inventory.shapes import PermissionBlock
+from auditor.inventory.shapes import DenyPrincipal, PermissionBlock
 from auditor.values import Listing, ResourceId, Unread
 
 _ASSIGNMENT = records.RoleAssignment.TYPE
-_EVERYONE_TYPES = ("systemdefined", "everyone")
 _HINT = "grant Reader (it holds Microsoft.Authorization/*/read) at the scope"
 
 
@@ -60,16 +60,24 @@ def _first_gap(inventory: Inventory, what: str) -> Unread | None:
 
 
 def _coverage(inventory: Inventory, what: str) -> access.Coverage:
+    """What was read of assignments: whole subscriptions and what lies above them, less the gaps."""
+    reason = "deny-unread" if what == records.DenyAssignment.TYPE else "assignments-unread"
     whole, why = [], None
     for subscription in inventory.subscriptions():
         scope = f"/subscriptions/{subscription}"
         missing = _gap(inventory, what, scope)
-        if missing is None:
+        if missing is None or missing.reason == "gap":
             whole.append(scope)
         elif why is None:
-            reason = "deny-unread" if what == records.DenyAssignment.TYPE else "assignments-unread"
             why = Unread(what, missing.why, missing.hint or _HINT, reason)
-    return access.Coverage.of(downwards=whole, why=why)
+    holes = {
+        gap.scope: Unread(what, gap.reason, gap.hint or _HINT, reason)
+        for gap in inventory.coverage.gaps
+        if concerns(gap.what, what)
+    }
+    if why is None:
+        return access.Coverage.of(upwards=whole, downwards=whole, holes=holes)
+    return access.Coverage.of(upwards=whole, downwards=whole, holes=holes, why=why)
 
 
 def _scope(text: str | None, assignment_id: str) -> ResourceId | Unread:
@@ -169,18 +177,19 @@ def _definition(record: records.RoleDefinition) -> access.RoleDefinition:
 
 def _deny(record: records.DenyAssignment) -> access.DenyAssignment:
     body = record.body
-    principals = [p for p in body.principals or () if p.id]
-    everyone = any((p.type or "").casefold() in _EVERYONE_TYPES or p.id == access.EVERYONE for p in principals)
     return access.DenyAssignment(
         id=record.id,
         scope=_scope(body.scope, record.id),
         blocks=_blocks(body.permissions),
-        principals=tuple(p.id for p in principals if p.id and p.id != access.EVERYONE),
-        excluded=tuple(p.id for p in body.exclude_principals or () if p.id),
-        everyone=everyone,
+        principals=_principals(body.principals),
+        excluded=_principals([one for one in body.exclude_principals or () if one.id]),
         not_to_children=bool(body.do_not_apply_to_child_scopes),
         name=body.deny_assignment_name or record.name,
     )
+
+
+def _principals(named: list[DenyPrincipal] | None) -> tuple[access.Principal, ...]:
+    return tuple(access.Principal(one.id or access.EVERYONE, one.type or "") for one in named or ())
 
 
 def _membership(inventory: Inventory) -> access.Membership:

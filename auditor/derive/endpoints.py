@@ -1,0 +1,306 @@
+"""Private paths (requirements 2.7): is there a private endpoint for a target that a network can use, and does the name
+resolve to it? Endpoint and DNS are two facts, and which one is missing is said.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from dataclasses import dataclass
+
+from auditor.clouds import PROFILES
+from auditor.inventory import Inventory
+from auditor.inventory.records import (
+    DnsARecord,
+    NetworkInterface,
+    Peering,
+    PrivateDnsZone,
+    PrivateDnsZoneGroup,
+    PrivateEndpoint,
+    VirtualNetwork,
+    VirtualNetworkLink,
+    id_of,
+    ids,
+    key_of,
+)
+from auditor.inventory.shapes import EndpointConnection
+from auditor.network import AddressSet
+from auditor.values import Unread
+
+
+class Reach(enum.StrEnum):
+    """How a network stands to the private endpoints of a target."""
+
+    USABLE = "usable"
+    THROUGH_HUB = "through-hub"  # two peerings away: needs a router
+    OTHER_NETWORK = "other-network"
+    NOT_APPROVED = "not-approved"
+    NONE = "none"
+
+
+class Dns(enum.StrEnum):
+    """Whether a network resolves a private endpoint's name privately."""
+
+    PRIVATE = "private"
+    NO_ZONE_LINK = "no-zone-link"
+    NO_RECORD = "no-record"
+    CUSTOM = "custom-dns"
+
+
+@dataclass(frozen=True, slots=True)
+class PrivatePath:
+    """The best endpoint of a target for a network. `missing` says what else may exist and was not read.
+
+    `addresses` are the endpoint's private addresses as far as known; `dns` is None without a usable endpoint.
+    """
+
+    reach: Reach
+    endpoint: PrivateEndpoint | None
+    addresses: AddressSet
+    dns: Dns | Unread | None
+    zone: PrivateDnsZone | None
+    missing: Unread | None
+
+
+_GROUP_ZONES = {"registry": "registry_zone", "blob": "blob_zone", "vault": "vault_zone", "amlworkspace": "aml_api_zone"}
+
+
+def zone_name(inventory: Inventory, group: str) -> str:
+    """The private DNS zone of a group id in this cloud."""
+    profile = PROFILES.get(inventory.cloud, PROFILES["public"])
+    name: str = getattr(profile, _GROUP_ZONES[group]) if group in _GROUP_ZONES else ""
+    if group == "file":
+        name = profile.blob_zone.replace("privatelink.blob.", "privatelink.file.")
+    return name
+
+
+def private_path(
+    inventory: Inventory,
+    target_id: str,
+    group: str,
+    network: VirtualNetwork,
+    connections: list[EndpointConnection] | None = None,
+) -> PrivatePath:
+    """How `network` reaches the target privately. `group` is `registry`, `blob`, `file`, `vault` or `amlworkspace`.
+
+    `connections` are the target's own view (`privateEndpointConnections`), where it was read: both sides must approve.
+    """
+    key = ("private-path", key_of(target_id), group, network.key)
+    return inventory.remember(key, lambda: _best(inventory, target_id, group, network, connections))
+
+
+def endpoints_of(inventory: Inventory, target_id: str) -> tuple[PrivateEndpoint, ...]:
+    """The private endpoints that were read and name a target."""
+
+    def index() -> dict[str, list[PrivateEndpoint]]:
+        found: dict[str, list[PrivateEndpoint]] = defaultdict(list)
+        for endpoint in inventory.every(PrivateEndpoint):
+            for connection in endpoint.connections:
+                if connection.private_link_service_id:
+                    found[key_of(connection.private_link_service_id)].append(endpoint)
+        return found
+
+    return tuple(inventory.remember("endpoints-by-target", index).get(key_of(target_id), ()))
+
+
+_ORDER = (Reach.USABLE, Reach.THROUGH_HUB, Reach.OTHER_NETWORK, Reach.NOT_APPROVED, Reach.NONE)
+
+
+def _best(
+    inventory: Inventory,
+    target_id: str,
+    group: str,
+    network: VirtualNetwork,
+    connections: list[EndpointConnection] | None,
+) -> PrivatePath:
+    seen = endpoints_of(inventory, target_id)
+    missing = _unseen(inventory, target_id, seen, connections)
+    candidates = []
+    for endpoint in seen:
+        reach = _reach(inventory, endpoint, target_id, group, network, connections)
+        if reach is not None:
+            candidates.append((reach, endpoint))
+    if not candidates:
+        return PrivatePath(Reach.NONE, None, AddressSet.empty(), None, None, missing)
+    reach, endpoint = min(candidates, key=lambda item: (_ORDER.index(item[0]), item[1].key))
+    if reach not in (Reach.USABLE, Reach.THROUGH_HUB):
+        return PrivatePath(reach, endpoint, AddressSet.empty(), None, None, missing)
+    addresses = _addresses(inventory, endpoint)
+    dns, zone = _dns(inventory, endpoint, group, network, addresses)
+    return PrivatePath(reach, endpoint, addresses, dns, zone, missing if reach is not Reach.USABLE else None)
+
+
+def _unseen(
+    inventory: Inventory,
+    target_id: str,
+    seen: tuple[PrivateEndpoint, ...],
+    connections: list[EndpointConnection] | None,
+) -> Unread | None:
+    """An endpoint that the target names and the inventory lacks, or a gap in what was listed."""
+    known = {endpoint.key for endpoint in seen}
+    for connection in connections or ():
+        endpoint = connection.properties.private_endpoint if connection.properties else None
+        if endpoint and endpoint.id and key_of(endpoint.id) not in known and _status(connection) == "approved":
+            found = inventory.find(PrivateEndpoint, endpoint.id)
+            if isinstance(found, Unread):
+                return found
+    if connections is None:
+        return inventory.coverage.unread(PrivateEndpoint.TYPE, key_of(target_id).split("/providers/")[0])
+    return next((bad.unread for bad in inventory.broken(PrivateEndpoint)), None)
+
+
+def _status(connection: EndpointConnection) -> str:
+    state = connection.properties.private_link_service_connection_state if connection.properties else None
+    return ((state.status if state else None) or "").casefold()
+
+
+def _reach(
+    inventory: Inventory,
+    endpoint: PrivateEndpoint,
+    target_id: str,
+    group: str,
+    network: VirtualNetwork,
+    connections: list[EndpointConnection] | None,
+) -> Reach | None:
+    mine = [
+        c
+        for c in endpoint.connections
+        if key_of(c.private_link_service_id or "") == key_of(target_id)
+        and (not c.group_ids or group in {g.casefold() for g in c.group_ids})
+    ]
+    if not mine:
+        return None
+    states = [c.private_link_service_connection_state for c in mine]
+    approved = any(state and (state.status or "").casefold() == "approved" for state in states)
+    theirs = [c for c in connections or () if c.properties and c.properties.private_endpoint]
+    named = [c for c in theirs if key_of(_endpoint_id(c)) == endpoint.key]
+    if not approved or (named and not any(_status(c) == "approved" for c in named)):
+        return Reach.NOT_APPROVED
+    home = key_of((endpoint.subnet_id or "").casefold().rsplit("/subnets/", 1)[0])
+    if home == network.key or home in peers_of(network):
+        return Reach.USABLE
+    for peer_key in peers_of(network):
+        hub = inventory.find(VirtualNetwork, peer_key)
+        if not isinstance(hub, Unread) and home in peers_of(hub):
+            return Reach.THROUGH_HUB
+    return Reach.OTHER_NETWORK
+
+
+def _endpoint_id(connection: EndpointConnection) -> str:
+    endpoint = connection.properties.private_endpoint if connection.properties else None
+    return (endpoint.id or "") if endpoint else ""
+
+
+def peers_of(network: VirtualNetwork) -> frozenset[str]:
+    """The folded ids of the networks that are peered and connected."""
+    return frozenset(key_of(p.remote_id) for p in connected_peerings(network) if p.remote_id)
+
+
+def connected_peerings(network: VirtualNetwork) -> tuple[Peering, ...]:
+    """The peerings in state `Connected`."""
+    return tuple(peering for peering in network.peerings if peering.connected)
+
+
+def _addresses(inventory: Inventory, endpoint: PrivateEndpoint) -> AddressSet:
+    texts = [a for config in endpoint.body.custom_dns_configs or () for a in config.ip_addresses or ()]
+    texts += [
+        c.properties.private_ip_address
+        for c in endpoint.body.ip_configurations or ()
+        if c.properties and c.properties.private_ip_address
+    ]
+    for nic_id in ids(endpoint.body.network_interfaces):
+        nic = inventory.find(NetworkInterface, nic_id)
+        if not isinstance(nic, Unread):
+            texts += [
+                c.properties.private_ip_address
+                for c in nic.body.ip_configurations or ()
+                if c.properties and c.properties.private_ip_address
+            ]
+    found = []
+    for text in texts:
+        try:
+            found.append(AddressSet.parse(text))
+        except ValueError:
+            continue
+    return AddressSet.union(found)
+
+
+def _dns(
+    inventory: Inventory, endpoint: PrivateEndpoint, group: str, network: VirtualNetwork, addresses: AddressSet
+) -> tuple[Dns | Unread, PrivateDnsZone | None]:
+    if network.dns_servers:
+        return Dns.CUSTOM, None
+    wanted = zone_name(inventory, group)
+    zones = [z for z in inventory.every(PrivateDnsZone) if z.name.casefold() == wanted.casefold()]
+    linked = [z for z in zones if links_to(inventory, z, network.key)]
+    grouped = _zones_of_groups(inventory, endpoint)
+    for zone in linked:
+        if zone.key in grouped or _holds(inventory, zone, addresses):
+            return Dns.PRIVATE, zone
+    unseen = _zone_unread(inventory, grouped, network)
+    if unseen is not None:
+        return unseen, None
+    if linked:
+        return Dns.NO_RECORD, linked[0]
+    return Dns.NO_ZONE_LINK, zones[0] if zones else None
+
+
+def _zones_of_groups(inventory: Inventory, endpoint: PrivateEndpoint) -> frozenset[str]:
+    return frozenset(
+        key_of(config.properties.private_dns_zone_id)
+        for group in inventory.every(PrivateDnsZoneGroup)
+        if group.key.startswith(endpoint.key + "/")
+        for config in group.body.private_dns_zone_configs or ()
+        if config.properties and config.properties.private_dns_zone_id
+    )
+
+
+def _zone_unread(inventory: Inventory, grouped: frozenset[str], network: VirtualNetwork) -> Unread | None:
+    for zone_key in sorted(grouped):
+        found = inventory.find(PrivateDnsZone, zone_key)
+        if isinstance(found, Unread) and found.reason != "absent":
+            return found
+    for kind in (PrivateDnsZone, VirtualNetworkLink):
+        for bad in inventory.broken(kind):
+            return bad.unread
+        missing = inventory.coverage.unread(kind.TYPE, network.key)
+        if missing is not None:
+            return missing
+    return None
+
+
+def links_to(inventory: Inventory, zone: PrivateDnsZone, network_key: str) -> tuple[VirtualNetworkLink, ...]:
+    """The links of a private DNS zone with a network."""
+
+    def index() -> dict[str, list[VirtualNetworkLink]]:
+        found: dict[str, list[VirtualNetworkLink]] = defaultdict(list)
+        for link in inventory.every(VirtualNetworkLink):
+            parent = link.resource_id.parent
+            if parent is not None:
+                found[parent.key].append(link)
+        return found
+
+    links = inventory.remember("links-by-zone", index).get(zone.key, [])
+    return tuple(link for link in links if key_of(id_of(link.body.virtual_network) or "") == network_key)
+
+
+def records_of(inventory: Inventory, zone: PrivateDnsZone) -> tuple[DnsARecord, ...]:
+    """The A records of a private DNS zone that were read."""
+
+    def index() -> dict[str, list[DnsARecord]]:
+        found: dict[str, list[DnsARecord]] = defaultdict(list)
+        for record in inventory.every(DnsARecord):
+            parent = record.resource_id.parent
+            if parent is not None:
+                found[parent.key].append(record)
+        return found
+
+    return tuple(inventory.remember("records-by-zone", index).get(zone.key, ()))
+
+
+def _holds(inventory: Inventory, zone: PrivateDnsZone, addresses: AddressSet) -> bool:
+    for record in records_of(inventory, zone):
+        for entry in record.body.a_records or ():
+            if entry.ipv4_address and entry.ipv4_address in addresses:
+                return True
+    return False

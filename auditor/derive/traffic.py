@@ -1,0 +1,400 @@
+"""Packets of an inference subnet: which groups they pass, what the rules' tags mean there, and what becomes of them.
+
+A question is asked once per distinct rule set, surroundings and class (auditor.network keeps the answers), however many
+clusters share them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from auditor.derive.endpoints import connected_peerings
+from auditor.derive.footprint import InferenceSubnet, SubnetRole
+from auditor.derive.tags import tag_data
+from auditor.inventory import Inventory
+from auditor.inventory.records import (
+    ApplicationSecurityGroup,
+    Cluster,
+    EffectiveAdminRules,
+    NetworkInterface,
+    RouteTable,
+    SecurityGroup,
+    Subnet,
+    VirtualNetwork,
+    VirtualNetworkGateway,
+    id_of,
+    ids,
+    key_of,
+    merged,
+)
+from auditor.inventory.records import SecurityRule as RuleRecord
+from auditor.inventory.shapes import AdminRuleItem
+from auditor.network import (
+    AddressSet,
+    AdminRule,
+    Decision,
+    Direction,
+    End,
+    Group,
+    PortSet,
+    Protocol,
+    Question,
+    SecurityRule,
+    Surroundings,
+    decide,
+    series,
+)
+from auditor.network import SecurityGroup as Rules
+from auditor.values import Unread
+
+_DEFAULT_V4 = "0.0.0.0/0"
+_HALVES = frozenset({"0.0.0.0/1", "128.0.0.0/1"})
+_FORCING_HOPS = frozenset({"virtualappliance", "virtualnetworkgateway"})
+GATEWAY_SUBNET = "gatewaysubnet"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decision for the packets of one subnet through the interface group of one cluster (None: no cluster)."""
+
+    decision: Decision
+    cluster: Cluster | None
+
+
+def address_set(texts: Iterable[str], what: str) -> AddressSet | Unread:
+    """Prefixes as a set; Unread where one of them cannot be parsed."""
+    found = []
+    for text in texts:
+        try:
+            found.append(AddressSet.parse(text))
+        except ValueError:
+            return Unread(what, f"{text!r} is not an address prefix", "mend the prefix", "prefix-unparsable")
+    return AddressSet.union(found)
+
+
+def subnet_addresses(subnet: Subnet) -> AddressSet | Unread:
+    """The addresses of a subnet; Unread where its body has none or one that cannot be parsed."""
+    if not subnet.prefixes:
+        return Unread(subnet.id, "addressPrefix is not in the subnet's data", "collect again", "prefix-unread")
+    return address_set(subnet.prefixes, subnet.id)
+
+
+def rules_of(inventory: Inventory, group: SecurityGroup) -> Rules:
+    """A network security group as the semantics take it."""
+
+    def compute() -> Rules:
+        custom = [_rule(rule, default=False) for rule in group.rules]
+        default = [_rule(rule, default=True) for rule in group.defaults]
+        return Rules(id=group.id, name=group.name, rules=tuple(custom + default))
+
+    return inventory.remember(("rules", group.key), compute)
+
+
+def _rule(record: RuleRecord, *, default: bool) -> SecurityRule:
+    body = record.body
+    return SecurityRule(
+        name=record.name,
+        id=record.id,
+        priority=body.priority,
+        direction=body.direction or "",
+        access=body.access or "",
+        protocol=str(body.protocol if body.protocol is not None else ""),
+        sources=merged(body.source_address_prefix, body.source_address_prefixes),
+        source_groups=ids(body.source_application_security_groups),
+        source_ports=_ports(body.source_port_range, body.source_port_ranges),
+        destinations=merged(body.destination_address_prefix, body.destination_address_prefixes),
+        destination_groups=ids(body.destination_application_security_groups),
+        destination_ports=_ports(body.destination_port_range, body.destination_port_ranges),
+        default=default,
+    )
+
+
+def _ports(one: str | int | None, many: list[str | int] | None) -> tuple[str, ...]:
+    values = [*([one] if one not in (None, "") else []), *(many or ())]
+    return tuple(dict.fromkeys(str(value) for value in values if value not in (None, "")))
+
+
+def subnet_group(inventory: Inventory, subnet: Subnet) -> SecurityGroup | Unread | None:
+    """The network security group on a subnet; None where there is none."""
+    group_id = subnet.security_group_id
+    return inventory.find(SecurityGroup, group_id) if group_id else None
+
+
+def interface_group(inventory: Inventory, cluster: Cluster) -> SecurityGroup | Unread | None:
+    """The group on a cluster's node interfaces: AKS's own, in the node resource group; None where there is none."""
+    if not cluster.node_group_id:
+        return Unread(cluster.id, "nodeResourceGroup is not in the cluster's data", "collect again", "group-unread")
+    listed = inventory.within(SecurityGroup, cluster.node_group_id)
+    own = [group for group in listed if group.name.casefold().startswith("aks-agentpool-")]
+    if len(own) == 1 and listed.missing is None:
+        return own[0]
+    if listed.missing is not None:
+        return Unread(listed.missing.what, listed.missing.why, listed.missing.hint, "group-unread")
+    if not own:
+        return None
+    return Unread(
+        cluster.node_group_id,
+        f"{len(own)} groups could be on the node interfaces",
+        "compare the scale sets' networkProfile",
+        "group-unread",
+    )
+
+
+def _station(inventory: Inventory, group: SecurityGroup | Unread | None) -> Group:
+    return rules_of(inventory, group) if isinstance(group, SecurityGroup) else group
+
+
+def network_of(inventory: Inventory, subnet: Subnet) -> VirtualNetwork | Unread:
+    """The virtual network of a subnet."""
+    return inventory.find(VirtualNetwork, subnet.network_id)
+
+
+def table_of(inventory: Inventory, subnet: Subnet) -> RouteTable | Unread | None:
+    """The route table on a subnet; None where there is none."""
+    return inventory.find(RouteTable, subnet.route_table_id) if subnet.route_table_id else None
+
+
+def default_route_hop(table: RouteTable) -> str | None:
+    """The next hop type (lower case) of the table's IPv4 default route, also where it is split in two halves."""
+    hops = {
+        (route.body.address_prefix or "").strip(): (route.body.next_hop_type or "").casefold() for route in table.routes
+    }
+    if _DEFAULT_V4 in hops:
+        return hops[_DEFAULT_V4]
+    if hops.keys() >= _HALVES:
+        return hops["0.0.0.0/1"]
+    return None
+
+
+def gateway_in(inventory: Inventory, network: VirtualNetwork) -> bool:
+    """Whether a VPN or ExpressRoute gateway sits in a network: read as a resource, or seen in its gateway subnet."""
+    for gateway in inventory.every(VirtualNetworkGateway):
+        for configuration in gateway.body.ip_configurations or ():
+            subnet_id = id_of(configuration.properties.subnet) if configuration.properties else None
+            if subnet_id and key_of(subnet_id).startswith(network.key + "/subnets/"):
+                return True
+    return any(s.name.casefold() == GATEWAY_SUBNET and s.body.ip_configurations for s in network.subnets)
+
+
+def learns_routes(inventory: Inventory, subnet: Subnet, network: VirtualNetwork) -> Unread | None:
+    """Why the subnet may have routes that no configuration shows: a gateway here or across a peering, propagating."""
+    table = table_of(inventory, subnet)
+    if isinstance(table, RouteTable) and table.body.disable_bgp_route_propagation:
+        return None
+    remote = any(p.body.use_remote_gateways for p in connected_peerings(network))
+    if not remote and not gateway_in(inventory, network):
+        return None
+    return Unread(
+        network.id,
+        "a gateway can announce prefixes that no configuration shows",
+        "`az network nic show-effective-route-table` shows them for a running node",
+        "learned-routes",
+    )
+
+
+def surroundings(inventory: Inventory, subnet: Subnet) -> Surroundings:
+    """What tags and application security groups mean for rules on this subnet."""
+    return inventory.remember(("surroundings", subnet.key), lambda: _surroundings(inventory, subnet))
+
+
+def _surroundings(inventory: Inventory, subnet: Subnet) -> Surroundings:
+    pieces: list[Unread] = []
+    spaces: list[AddressSet] = []
+
+    def take(texts: Iterable[str], what: str) -> None:
+        found = address_set(texts, what)
+        if isinstance(found, Unread):
+            pieces.append(found)
+        else:
+            spaces.append(found)
+
+    network = network_of(inventory, subnet)
+    learned = None
+    if isinstance(network, Unread):
+        pieces.append(network)
+    else:
+        take(network.prefixes, network.id)
+        for peering in connected_peerings(network):
+            peer = inventory.find(VirtualNetwork, peering.remote_id)
+            if not isinstance(peer, Unread):
+                take(peer.prefixes, peer.id)
+            elif peering.remote_prefixes:
+                take(peering.remote_prefixes, peering.id)
+            else:
+                pieces.append(peer)
+        for bad in inventory.broken(VirtualNetwork):
+            if bad.id == network.id:
+                pieces.append(bad.unread)
+        learned = learns_routes(inventory, subnet, network)
+    table = table_of(inventory, subnet)
+    forced = False
+    if isinstance(table, Unread):
+        pieces.append(table)
+    elif table is not None:
+        forced = default_route_hop(table) in _FORCING_HOPS
+        _take_routes(table, spaces)
+    return Surroundings(
+        cloud=inventory.cloud,
+        virtual_network=AddressSet.union(spaces),
+        unread_space=tuple(pieces),
+        learned=learned,
+        default_route=forced,
+        tags=tag_data(inventory),
+        groups=_members(inventory),
+        admin_unread=_admin_unread(inventory, subnet.network_id),
+    )
+
+
+def _take_routes(table: RouteTable, spaces: list[AddressSet]) -> None:
+    """User routes widen `VirtualNetwork` (requirements 6.4); default routes are the two readings' matter."""
+    for route in table.routes:
+        prefix = (route.body.address_prefix or "").strip()
+        if prefix in (_DEFAULT_V4, "::/0") or prefix in _HALVES:
+            continue
+        if (route.body.next_hop_type or "").casefold() not in _FORCING_HOPS | {"vnetlocal"}:
+            continue
+        try:
+            spaces.append(AddressSet.parse(prefix))
+        except ValueError:
+            continue
+
+
+def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...]:
+    """The members of each application security group that a rule names."""
+
+    def compute() -> tuple[tuple[str, AddressSet | Unread], ...]:
+        placed = {
+            key_of(group_id)
+            for cluster in inventory.every(Cluster)
+            for pool in cluster.pools
+            for group_id in (pool.network_profile.application_security_groups if pool.network_profile else None) or ()
+        }
+        members: dict[str, list[str]] = defaultdict(list)
+        for nic in inventory.every(NetworkInterface):
+            for configuration in nic.body.ip_configurations or ():
+                properties = configuration.properties
+                if properties is None or not properties.private_ip_address:
+                    continue
+                for group_id in ids(properties.application_security_groups):
+                    members[key_of(group_id)].append(properties.private_ip_address)
+        named = {
+            key_of(group_id)
+            for rule in inventory.every(RuleRecord)
+            for references in (
+                rule.body.source_application_security_groups,
+                rule.body.destination_application_security_groups,
+            )
+            for group_id in ids(references)
+        }
+        found: list[tuple[str, AddressSet | Unread]] = []
+        for group_id in sorted(named):
+            record = inventory.find(ApplicationSecurityGroup, group_id)
+            if isinstance(record, Unread):
+                found.append((group_id, record))
+            elif group_id in placed:
+                why = "agent pools are placed in it, and the addresses of their nodes are not in ARM's data"
+                found.append((group_id, Unread(group_id, why, "", "asg-unread")))
+            elif inventory.broken(NetworkInterface):
+                found.append((group_id, inventory.broken(NetworkInterface)[0].unread))
+            else:
+                found.append((group_id, address_set(members.get(group_id, ()), group_id)))
+        return tuple(found)
+
+    return inventory.remember("asg-members", compute)
+
+
+def _admin_unread(inventory: Inventory, network_id: str) -> Unread | None:
+    for bad in inventory.broken(EffectiveAdminRules):
+        return bad.unread
+    for row in inventory.every(EffectiveAdminRules):
+        if key_of(row.body.virtual_network_id or "") == key_of(network_id) and row.body.rules is None:
+            return Unread(
+                network_id, "a network manager applies, and its rules are not in the data", "", "admin-unread"
+            )
+    return None
+
+
+def admin_rules(inventory: Inventory, network_id: str) -> tuple[AdminRule, ...]:
+    """The security admin rules on a virtual network."""
+
+    def compute() -> tuple[AdminRule, ...]:
+        return tuple(
+            AdminRule(rule=_admin_rule(item))
+            for row in inventory.every(EffectiveAdminRules)
+            if key_of(row.body.virtual_network_id or "") == key_of(network_id)
+            for item in row.body.rules or ()
+        )
+
+    return inventory.remember(("admin-rules", key_of(network_id)), compute)
+
+
+def _admin_rule(item: AdminRuleItem) -> SecurityRule:
+    body = item.properties
+    name = (item.id or "admin rule").rsplit("/", 1)[-1]
+    if body is None:
+        return SecurityRule(
+            name=name, priority=None, direction="", access="", protocol="", source_ports=(), destination_ports=()
+        )
+    return SecurityRule(
+        name=name,
+        id=item.id or "",
+        priority=body.priority,
+        direction=body.direction or "",
+        access=body.access or "",
+        protocol=str(body.protocol or ""),
+        sources=tuple(s.address_prefix for s in body.sources or () if s.address_prefix) or ("*",),
+        source_ports=_ports(None, body.source_port_ranges) or ("*",),
+        destinations=tuple(d.address_prefix for d in body.destinations or () if d.address_prefix) or ("*",),
+        destination_ports=_ports(None, body.destination_port_ranges) or ("*",),
+    )
+
+
+def interface_groups(
+    inventory: Inventory, where: InferenceSubnet
+) -> tuple[tuple[Cluster | None, SecurityGroup | Unread | None], ...]:
+    """The distinct interface groups that packets of a subnet pass, each with a cluster that has it."""
+    found: dict[str, tuple[Cluster | None, SecurityGroup | Unread | None]] = {}
+    for cluster in where.clusters:
+        if where.roles <= {SubnetRole.AUXILIARY, SubnetRole.LOAD_BALANCER, SubnetRole.API_SERVER}:
+            continue
+        group = interface_group(inventory, cluster)
+        key = group.key if isinstance(group, SecurityGroup) else repr(group)
+        found.setdefault(key, (cluster, group))
+    return tuple(found.values()) or ((None, None),)
+
+
+def ask(
+    inventory: Inventory,
+    where: InferenceSubnet,
+    subnet: Subnet,
+    destination: End,
+    ports: PortSet,
+    *protocols: Protocol,
+    source: End | None = None,
+    defaults: bool = True,
+) -> tuple[Answer, ...]:
+    """What becomes of packets from the subnet to a destination: one answer per distinct interface group."""
+    start = source if source is not None else subnet_addresses(subnet)
+    question = Question(
+        direction=Direction.OUTBOUND,
+        source=start if not isinstance(start, Unread) else AddressSet.any(),
+        destination=destination,
+        ports=ports,
+        protocols=frozenset(protocols) or frozenset(Protocol),
+        defaults=defaults,
+    )
+    return put(inventory, where, subnet, question)
+
+
+def put(inventory: Inventory, where: InferenceSubnet, subnet: Subnet, question: Question) -> tuple[Answer, ...]:
+    """A question of either direction, put to the groups of a subnet and of the interfaces in it."""
+    around = surroundings(inventory, subnet)
+    on_subnet = _station(inventory, subnet_group(inventory, subnet))
+    admin = admin_rules(inventory, subnet.network_id)
+    answers = []
+    for cluster, group in interface_groups(inventory, where):
+        stations = series(question.direction, nic=_station(inventory, group), subnet=on_subnet)
+        answers.append(Answer(decide(stations, question, around, admin), cluster))
+    return tuple(answers)
