@@ -82,6 +82,9 @@ def open_snapshot(path: Path) -> BinaryIO:
         raise NothingRead(
             f"{path}: cannot be read ({problem.strerror})", hint="name a file that `auditor collect` wrote"
         ) from None
+    if start[:2] == b"\x1f\x8b":
+        stream.close()  # a GzipFile over a stream leaves it open, one over a path closes it
+        return io.BufferedReader(gzip.GzipFile(path, mode="rb"))
     return decompressed(stream, start, str(path))
 
 

@@ -23,8 +23,8 @@ LIVE_FLAGS = ("cloud", "tenant", "subscription", "management_group", "config", "
 def command(call: Call, /, target: str, **flags: Any) -> int:
     """Read Azure and write a snapshot: JSON Lines, one resource a line, reviewed properties only, no secrets.
 
-    `auditor scan --snapshot FILE` then gives the findings of a live scan. Exit status 3 says that something could not
-    be read (the snapshot says what), 4 that nothing could.
+    `auditor scan --snapshot FILE` then gives the findings of a live scan. Exit status 3 says that something
+    could not be read (the snapshot says what), 4 that nothing could.
     """
     from auditor.cli import text
     from auditor.report.files import make_writable

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def command() -> None:
     """Past runs.
 
-    They lie where AUDITOR_HISTORY says (an SQLAlchemy URL), by default in an SQLite file in the user's data folder. A
-    run is named by its id or by the beginning of it.
+    They lie where AUDITOR_HISTORY says (an SQLAlchemy URL), by default in an SQLite file in the user's data
+    folder. A run is named by its id or by the beginning of it.
     """
 
 

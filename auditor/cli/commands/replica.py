@@ -37,7 +37,8 @@ def command(
 ) -> None:
     """Serve an estate file on loopback as Azure would, until interrupted.
 
-    Standard output gets the environment that lets a scan in another terminal talk to it: copy the lines there.
+    Standard output gets the environment that lets a scan in another terminal talk to it: copy the lines
+    there.
     """
     require_replica()
     from auditor.replica import load, serve

@@ -20,8 +20,8 @@ _EPILOG = "\b\nExit status:\n" + "\n".join(f"  {status}  {meaning}" for status, 
 def command(call: Call, /, **flags: Any) -> int:
     """Audit an estate, live or from a snapshot, and compare it with its baseline.
 
-    Without --subscription or --management-group everything that the identity may read is audited. Credentials are
-    azure-identity's: its environment variables, a managed identity, or `az login`.
+    Without --subscription or --management-group everything that the identity may read is audited.
+    Credentials are azure-identity's: its environment variables, a managed identity, or `az login`.
     """
     from auditor.cli.audit import audit
 

@@ -31,10 +31,11 @@ FLAGS = tuple(name for name, key in keys().items() if key.flag and name != "snap
 @settings_flags(*FLAGS)
 @click.pass_obj
 def command(call: Call, /, cron: str, timezone: str, **flags: Any) -> int:
-    """Scan on a schedule until SIGTERM or Ctrl-C: each night one run in the history, the reports written anew.
+    """Scan on a schedule until SIGTERM or Ctrl-C: each night one run in the history, the reports written
+    anew.
 
-    A scan that fails is told in a line and does not end the service. A night missed while nobody served is made up for
-    once at the start.
+    A scan that fails is told in a line and does not end the service. A night missed while nobody served is
+    made up for once at the start.
     """
     from auditor.cli.audit import audit, destination
     from auditor.report import prepare
@@ -43,7 +44,8 @@ def command(call: Call, /, cron: str, timezone: str, **flags: Any) -> int:
 
     settings = call.settings(flags)
     schedule = parse_schedule(cron, timezone)
-    # What is wrong with the output is told now, to the person who starts the service, not at two in the morning.
+    # What is wrong with the output is told now, to the person who starts the service, not at two in the
+    # morning.
     prepare(settings.format, destination(settings), template=settings.template)
 
     def scan(night: Night) -> int:

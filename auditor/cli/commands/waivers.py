@@ -15,7 +15,9 @@ from auditor.errors import UsageProblem
 
 @click.group("waivers", short_help=COMMANDS["waivers"])
 def command() -> None:
-    """Accepted deviations. A waiver never hides a finding; the report shows it as waived, by whom and until when."""
+    """Accepted deviations. A waiver never hides a finding; the report shows it as waived, by whom and until
+    when.
+    """
 
 
 @command.command(short_help="Is a waiver file sound?")
