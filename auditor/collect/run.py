@@ -301,6 +301,7 @@ class _Scan:
         ids = fresh("ids", {key: value for key, value in wanted.ids.items() if not self._walk.has(value)})
         registries, groups = fresh("registries", wanted.registries), fresh("node-groups", wanted.node_groups)
         networks, footprint = fresh("networks", wanted.linked), fresh("footprint", wanted.footprint)
+        firewalls = fresh("firewalls", wanted.firewall_subnets)
         conditions = [
             *queries.by_id(ids),
             *queries.node_groups(groups),
@@ -308,9 +309,11 @@ class _Scan:
             *queries.endpoints_to(fresh("targets", wanted.targets)),
             *queries.replications_of(registries),
             *queries.zone_links_to(networks),
-            *queries.firewalls_in(fresh("firewalls", wanted.firewall_subnets)),
+            *queries.firewalls_in(firewalls),
         ]
-        named = {*subscriptions_in(ids), *(group.split("/", 1)[0] for group in groups), *subscriptions_in(registries)}
+        # A hub's subscription holds the zones and firewalls of its spokes, whether it was asked for or not.
+        named = set(subscriptions_in([*ids, *registries, *networks, *firewalls]))
+        named |= {group.split("/", 1)[0] for group in groups}
         reaches = self._reaches_with(named)
         batch = [(each, reach) for each in queries.resources_where(conditions) for reach in reaches]
         batch += [(each, reach) for each in queries.admin_rules(footprint) for reach in self._reaches()]

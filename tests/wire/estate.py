@@ -156,7 +156,6 @@ def _network() -> list[Body]:
         "name": "AzureFirewallSubnet",
         "properties": {
             "addressPrefix": "10.100.0.0/26",
-            "ipConfigurations": [{"id": f"{FIREWALL}/azureFirewallIpConfigurations/c"}],
         },
     }
     space = {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}
@@ -171,7 +170,11 @@ def _network() -> list[Body]:
     }
     fronted = {
         "name": "c",
-        "properties": {"privateIPAddress": "10.100.0.4", "publicIPAddress": {"id": FIREWALL_IP}},
+        "properties": {
+            "privateIPAddress": "10.100.0.4",
+            "publicIPAddress": {"id": FIREWALL_IP},
+            "subnet": {"id": f"{HUB_VNET}/subnets/AzureFirewallSubnet"},
+        },
     }
     return [
         resource(VNET, {**space, "subnets": subnets, "virtualNetworkPeerings": [peering]}),
