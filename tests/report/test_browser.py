@@ -1,0 +1,387 @@
+"""`report.html` in a real Chromium, from a file: silent, inert, searchable, and usable by everybody."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from auditor.findings import Remediation, Report
+from auditor.report import render_html
+from auditor.report.triage import reading_order
+from auditor.values import Outcome
+from tests.report import factory, sample
+from tests.report.conftest import Reader
+
+pytestmark = pytest.mark.browser
+
+NIGHT = sample.night()
+REPORTS = {
+    "a night": NIGHT,
+    "clean": factory.CLEAN,
+    "without findings": factory.report(),
+    "every state": factory.every_state(),
+    "hostile": factory.hostile(),
+}
+
+
+def shown_ids(page: Page) -> list[str]:
+    return [each.get_attribute("id") or "" for each in page.locator("#app article").all()]
+
+
+def tick(page: Page, facet: str, value: str) -> None:
+    page.locator(f"input[data-facet='{facet}'][value='{value}']").check()
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition; Playwright's own wait would need `eval`, which the page's security policy refuses."""
+    page.evaluate(
+        f"() => new Promise(done => {{ const look = () => ({condition}) ? done() : setTimeout(look, 10); look(); }})"
+    )
+
+
+def opened(page: Page) -> Page:
+    """With every group and every finding unfolded, and filled."""
+    page.evaluate("document.querySelectorAll('#app details, .static details').forEach(each => each.open = true)")
+    until(page, "[...document.querySelectorAll('#app .f-body')].every(body => body.querySelector('.meta'))")
+    page.evaluate("document.querySelectorAll('#app details').forEach(each => each.open = true)")
+    return page
+
+
+@pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
+def test_says_nothing_to_console_or_network(report: Report, reader: Reader) -> None:
+    opened(reader.open(report)).mouse.wheel(0, 5000)
+    assert reader.complaints == []
+    assert reader.strangers() == []
+
+
+def test_hostile_names_are_text(reader: Reader) -> None:
+    page = opened(reader.open(factory.hostile()))
+    assert "owned" not in page.title()
+    assert page.locator("img, iframe, object, embed, #app script, .l10n script").count() == 0
+    assert page.evaluate("[...document.querySelectorAll('a')].every(a => /^(#|https?:)/.test(a.getAttribute('href')))")
+    text = page.locator("#app").inner_text()
+    for name in ("markup", "end of script", "comment", "template", "shell", "formula"):
+        assert factory.HOSTILE_NAMES[name] in text, name
+
+
+def test_marks_that_deceive_the_eye_are_spelled_out(reader: Reader) -> None:
+    page = opened(reader.open(factory.hostile()))
+    text = page.evaluate("document.documentElement.textContent")
+    assert "⟨U+202E⟩" in text
+    assert not [character for character in "\u202e\u2066\u200f\u2028\x1b\x07\ud800\u200b" if character in text]
+
+
+def test_hostile_names_are_text_without_javascript(reader: Reader) -> None:
+    page = reader.open(factory.hostile(), scripts=False)
+    assert page.locator("img, iframe, .static script").count() == 0
+    assert page.locator(".static article").count() == len(factory.HOSTILE_NAMES)
+    assert page.locator("footer").count() == 1
+
+
+@pytest.mark.parametrize("name", ["a night", "hostile", "every state"])
+def test_without_javascript_a_finding_says_the_same(name: str, reader: Reader) -> None:
+    """finding.html.j2 and report.js draw from one record; only the copy buttons are JavaScript's own."""
+    words = "node => [...node.querySelectorAll('article')].map(each => {" + (
+        "each.querySelectorAll('button').forEach(button => button.remove());"
+        "return [each.id, each.className, each.textContent.replace(/\\s+/g, '')]; })"
+    )
+    report = REPORTS[name]
+    with_script = opened(reader.open(report)).locator("#app").evaluate(words)
+    without = reader.open(report, scripts=False).locator(".static").evaluate(words)
+    assert len(without) == len(report.findings)
+    assert with_script == without
+
+
+def test_the_head_says_verdict_drift_coverage_and_gaps(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    assert page.locator("h1").inner_text() == "3 deviations are new or changed."
+    assert page.locator(".incomplete").count() == 1
+    assert [tile.inner_text().split("\n") for tile in page.locator(".tile").all()] == [
+        ["2", "New"],
+        ["1", "Changed"],
+        ["1", "No longer verified"],
+        ["1", "Resolved"],
+    ]
+    assert page.locator(".card-coverage .big").inner_text() == "2 of 3 scopes read"
+    gaps = page.locator(".gaps li").all()
+    assert [gap.locator(".gap-hint").count() for gap in gaps] == [1, 1]
+    assert "grant Reader on the subscription" in gaps[0].inner_text()
+
+
+def test_drift_stands_before_what_was_wrong_already(reader: Reader) -> None:
+    headings = [each.inner_text() for each in reader.open(NIGHT).locator(".group h3").all()]
+    assert headings == [
+        "New since the last run 2",
+        "Changed since the last run 1",
+        "No longer verified 1",
+        "Resolved since the last run 1",
+        "High violations 2",
+        "Medium violations 1",
+        "Warnings 1",
+        "Unknown: what decides could not be read 1",
+        "Accepted by a waiver 1",
+        "As documented 24",
+        "Not applicable 1",
+    ]
+
+
+def test_what_passes_is_folded_away_until_asked_for(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    assert not page.locator("article", has_text="aks-vision: as documented").first.is_visible()
+    tick(page, "outcome", "pass")
+    assert page.locator("article", has_text="aks-vision: as documented").first.is_visible()
+
+
+def test_searches_every_word_anywhere(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.get_by_role("searchbox").fill("LI.WEI snet-nodes")
+    until(page, "document.querySelectorAll('#app article').length === 1")
+    assert page.locator("#app [role=status]").inner_text() == "1 of 36 findings"
+    page.get_by_role("searchbox").fill("no such thing")
+    page.wait_for_selector(".empty")
+    page.get_by_role("button", name="Clear filters").click()
+    assert page.locator("#app article").count() == 36
+
+
+def test_a_facet_narrows_and_counts_what_the_others_leave(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    tick(page, "drift", "new")
+    assert len(shown_ids(page)) == 2
+
+    def count_of(value: str) -> str:
+        return page.locator("label", has=page.locator(f"input[value='{value}']")).locator(".n").inner_text()
+
+    assert count_of("changed") == "1"  # its own facet: what ticking it would add
+    assert count_of("pass") == "0"
+    tick(page, "drift", "changed")
+    assert len(shown_ids(page)) == 3
+    tick(page, "severity", "critical")
+    assert len(shown_ids(page)) == 1
+
+
+def test_a_tile_in_the_head_filters_the_list(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.locator(".tile a", has_text="Resolved").click()
+    assert page.locator("#app article").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("grouping", "first"),
+    [
+        ("severity", "Critical 1"),
+        ("outcome", "Fail 6"),
+        ("drift", "New 2"),
+        ("check", "aci-subnet-delegated 1"),
+        ("cluster", "aks-batch-prod 2"),
+        ("subscription", f"{factory.PROD} 33"),
+    ],
+)
+def test_groups_by(grouping: str, first: str, reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.get_by_label("Group by").select_option(grouping)
+    assert page.locator(".group h3").first.inner_text() == first
+    assert page.locator("#app article").count() == 36
+
+
+def test_group_by_can_be_chosen_beforehand(reader: Reader) -> None:
+    page = reader.open(render_html(NIGHT, group_by="check"))
+    assert page.locator(".group h3").first.inner_text() == "aci-subnet-delegated 1"
+
+
+def test_a_deep_link_opens_its_finding_even_in_a_folded_group(reader: Reader) -> None:
+    passing = next(each for each in NIGHT.findings if each.outcome is Outcome.PASS and each.drift.state == "unchanged")  # type: ignore[union-attr]
+    page = reader.open(NIGHT, fragment=f"#{passing.id}")
+    article = page.locator(f"article[id='{passing.id}']")
+    article.locator(".meta").wait_for()
+    assert article.locator(".meta").is_visible()
+    assert page.evaluate("document.activeElement.closest('article').id") == passing.id
+
+
+def test_an_opened_finding_shows_how_who_why_and_what_to_type(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    article = page.locator("article", has_text="TCP 443 from snet-nodes")
+    article.locator("summary").first.click()
+    article.locator(".meta").wait_for()
+    headings = [each.inner_text() for each in article.locator("h4, .trace > summary").all()]
+    assert headings == [
+        "What the change does",
+        "Who changed what",
+        "What to do",
+        "Evidence",
+        "How it was decided",
+        "What it permits in all 2",
+    ]
+    article.locator(".trace summary", has_text="How it was decided").click()
+    assert article.locator(".trace ol li").nth(2).inner_text() == "rule deny-internet-out (200) matches and says Deny"
+    link = article.locator(".meta a[target=_blank]")
+    assert link.get_attribute("href") == factory.SOURCE.url
+    assert link.get_attribute("rel") == "noopener noreferrer"
+
+
+def test_copies_a_command(reader: Reader) -> None:
+    page = reader.open(NIGHT, permissions=["clipboard-read", "clipboard-write"])
+    article = page.locator("article", has_text="TCP 443 from snet-nodes")
+    article.locator("summary").first.click()
+    article.get_by_role("button", name="Copy").click()
+    article.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("az network nsg rule update --resource-group rg-ml-net ")
+
+
+def test_a_finding_is_opened_from_the_keyboard(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.locator("article summary").first.focus()
+    page.keyboard.press("Enter")
+    page.locator("article .meta").first.wait_for()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.type") == "search"
+
+
+def download_script(page: Page, folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Remediation script").click()
+    assert download.value.suggested_filename == "auditor-remediation.sh"
+    path = folder / "remediation.sh"
+    download.value.save_as(path)
+    return path
+
+
+def run_script(script: Path, *arguments: str, typed: str = "") -> tuple[str, list[str]]:
+    """What the script printed, and the calls that reached `az` and `kubectl`."""
+    tools = script.parent / "bin"
+    tools.mkdir(exist_ok=True)
+    log = script.parent / "calls"
+    log.write_text("", encoding="utf-8")
+    for name in ("az", "kubectl"):
+        tool = tools / name
+        tool.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >> "$CALLS"\n', encoding="utf-8")
+        tool.chmod(stat.S_IRWXU)
+    done = subprocess.run(
+        ["sh", str(script), *arguments],
+        input=typed,
+        text=True,
+        capture_output=True,
+        check=True,
+        cwd=script.parent,
+        env={"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "CALLS": str(log)},
+    )
+    return done.stdout, log.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_remediation_script_is_dry_by_default(reader: Reader, tmp_path: Path) -> None:
+    script = download_script(reader.open(NIGHT), tmp_path)
+    text = script.read_text(encoding="utf-8")
+    assert "az cloud set --name AzureChinaCloud" in text
+    printed, calls = run_script(script)
+    assert len([line for line in printed.splitlines() if line.startswith("+ ")]) == 4
+    assert calls == []
+
+
+def test_the_remediation_script_asks_before_each_command(reader: Reader, tmp_path: Path) -> None:
+    script = download_script(reader.open(NIGHT), tmp_path)
+    _, calls = run_script(script, "--apply", typed="y\nn\n")  # and nobody answers the rest
+    assert len(calls) == 1
+    assert calls[0].startswith("kubectl annotate service azureml-fe")
+
+
+def test_the_remediation_script_holds_what_is_shown(reader: Reader, tmp_path: Path) -> None:
+    page = reader.open(NIGHT)
+    tick(page, "drift", "changed")
+    printed, _ = run_script(download_script(page, tmp_path))
+    assert [line[:26] for line in printed.splitlines()] == ["+ az role assignment create"[:26]]
+
+
+def test_no_hostile_name_leaves_its_comment_or_its_quotes(reader: Reader, tmp_path: Path) -> None:
+    made = []
+    for number, name in enumerate(factory.HOSTILE_NAMES.values()):
+        commands = (
+            factory.command("az", "network", "nsg", "show", "--name", name),
+            factory.command(f"touch owned{number}", name),
+            factory.command("touch", "owned"),
+        )
+        made.append(
+            factory.finding(
+                "nsg-acr-outbound",
+                f"/subscriptions/s/{number}",
+                title=name,
+                outcome=Outcome.FAIL,
+                message=f"{name}\ntouch owned",
+                remediation=Remediation(summary=name, commands=commands),
+            )
+        )
+    script = download_script(reader.open(factory.report(*made)), tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    printed, calls = run_script(script, "--apply", typed="y\n" * 100)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name not in ("bin", "calls")) == before
+    assert len(calls) >= 9
+    assert f"az network nsg show --name {factory.HOSTILE_NAMES['shell']}" in calls
+    assert all(line.startswith("az network nsg show --name ") for line in calls)
+    assert "+ touch" not in printed
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["a night", "every state", "clean"])
+def test_axe_finds_no_violation(name: str, scheme: str, reader: Reader) -> None:
+    page = opened(reader.open(REPORTS[name], color_scheme=scheme))
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+def test_axe_finds_no_violation_on_a_phone(reader: Reader) -> None:
+    page = opened(reader.open(NIGHT, viewport={"width": 390, "height": 844}))
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+@pytest.mark.parametrize("name", ["a night", "hostile"])
+def test_never_scrolls_sideways(name: str, width: int, reader: Reader) -> None:
+    page = opened(reader.open(REPORTS[name], viewport={"width": width, "height": 800}))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_theme_is_chosen_by_system_and_button(reader: Reader) -> None:
+    def paper() -> Any:
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page = reader.open(factory.CLEAN, color_scheme="dark")
+    dark = paper()
+    page.get_by_role("button", name="Colours").click()
+    assert paper() != dark
+    page.get_by_role("button", name="Colours").click()
+    assert paper() == dark
+
+
+def test_prints_rows_without_tools(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.emulate_media(media="print")
+    assert not page.locator(".tools").is_visible()
+    assert page.locator("article").first.is_visible()
+    assert page.pdf()[:5] == b"%PDF-"
+
+
+def test_a_long_list_is_drawn_where_it_is_looked_at(reader: Reader) -> None:
+    report = factory.many(3000)
+    page = reader.open(report)
+    assert 0 < page.locator("#app article").count() < 500
+    last = reading_order(report.findings)[-1]
+    page.get_by_role("searchbox").fill(last.id)
+    until(page, "document.querySelectorAll('#app article').length === 1")
+    page.get_by_role("searchbox").fill("")
+    page.evaluate("id => { location.hash = id; }", last.id)
+    page.locator(f"article[id='{last.id}'] .meta").wait_for()
+    assert page.locator("#app article").count() < 1000
+    assert reader.complaints == []
+
+
+def test_without_javascript_the_first_five_hundred_are_readable(reader: Reader) -> None:
+    page = reader.open(factory.many(620), scripts=False)
+    assert page.locator(".static article").count() == 500
+    assert "first 500 of 620" in page.locator(".static .hint").inner_text()
