@@ -2,8 +2,8 @@
 
 Rules are tried in ascending priority and the first match decides; a packet must pass every group of the series;
 security admin rules come first. What is unknown is a set between nothing and everything: at each point of the packet
-space the answer is worked out for every combination of "the unknown holds this packet" and "it does not", and only where
-these answers differ is the point undecided.
+space the answer is worked out for every combination of "the unknown holds this packet" and "it does not", and only
+where these answers differ is the point undecided.
 """
 
 from __future__ import annotations

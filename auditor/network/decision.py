@@ -73,7 +73,8 @@ class Part:
 class Step:
     """One rule as it was tried.
 
-    Outcomes: `decides`, `decides-part`, `cannot-tell`, `decides-rest`, `already-decided`, `no-match`; for stations as a whole: `no-group`, `group-unread`, `platform`, `falls-through`, `asked`.
+    Outcomes: `decides`, `decides-part`, `cannot-tell`, `decides-rest`, `already-decided`, `no-match`;
+    for stations as a whole: `no-group`, `group-unread`, `admin-unread`, `platform`, `falls-through`; first, `asked`.
 
     `condition` is the first one that no packet of the question meets: protocol, source, source-port, destination,
     destination-port.

@@ -5,8 +5,8 @@ leaves has exactly one diagram, so equality of sets is equality of values. Prefi
 addresses for which the rest of the question has one answer stand in one part, however many intervals they are.
 
 `classify` builds the diagram of "which boxes hold this packet" in one sweep a level. The boxes alive at a point are a
-bit mask, and each mask is solved once, so 4,000 rules over a tag of 10,000 prefixes cost about as many steps as there are
-interval ends.
+bit mask, and each mask is solved once, so 4,000 rules over a tag of 10,000 prefixes cost about as many steps as there
+are interval ends.
 """
 
 from __future__ import annotations

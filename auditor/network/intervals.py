@@ -1,7 +1,7 @@
 """Sorted lists of closed integer intervals, and their algebra: what every set of this package is made of.
 
 `Intervals` are ascending, disjoint and never adjacent, so two equal sets are equal tuples. Every operation looks its
-place up by bisection and copies whole slices: taking one prefix out of a service tag of 10,000 costs a copy, not a walk.
+place up by bisection and copies whole slices: taking one prefix out of a tag of 10,000 costs a copy, not a walk.
 """
 
 from __future__ import annotations

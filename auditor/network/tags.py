@@ -113,6 +113,10 @@ class TagData:
                 self._sets[key] = None
         return self._sets[key]
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The tag's prefixes as published, not joined: a route to the tag has their lengths. Empty if unknown."""
+        return self._texts.get(name.strip().casefold(), ())
+
     def regional(self, service: str, location: str) -> str | None:
         """The name of a service's tag for a region; None if this cloud publishes none: only the global one exists.
 
