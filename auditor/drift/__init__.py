@@ -4,6 +4,7 @@
 reports that know nothing but themselves.
 """
 
+from auditor.drift.absence import Absence, Absences
 from auditor.drift.against import Against, Known, Seen, effect_digest, from_report
 from auditor.drift.compare import compare, diff
 from auditor.drift.gone import TEMPLATES, is_carried, is_over
@@ -11,6 +12,8 @@ from auditor.drift.reading import was_read
 
 __all__ = [
     "TEMPLATES",
+    "Absence",
+    "Absences",
     "Against",
     "Known",
     "Seen",

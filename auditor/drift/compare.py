@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from auditor.drift.absence import Absence, Absences
 from auditor.drift.against import Against, Known, Seen, from_report, known_in, same_effect, seen_in
 from auditor.drift.catalogue import CatalogueChange, catalogue_change
 from auditor.drift.gone import (
@@ -98,8 +99,7 @@ class _Comparison:
     against: Against
     seen: Mapping[str, tuple[Seen, ...]]
     catalogue: CatalogueChange
-    present: frozenset[str]
-    undecided: frozenset[tuple[str, str | None]]
+    absences: Absences
     resources: tuple[ResourceChange, ...] | None
     read_now: Callable[[str], bool]
     read_then: Callable[[str], bool]
@@ -120,6 +120,7 @@ class _Comparison:
             finding.id: known_in(against.report, finding) for finding in against.report.findings if not is_over(finding)
         }
         catalogue = catalogue_change(against.report, report)
+        read_now = scope_read or was_read(report.run)
         return cls(
             now=now,
             report=report,
@@ -127,19 +128,9 @@ class _Comparison:
             against=against,
             seen=seen_in(against.report) if against.seen is None else against.seen,
             catalogue=catalogue,
-            present=frozenset(
-                (
-                    *(fold(each.id) for each in listed or ()),
-                    *(fold(finding.resource.id) for finding in report.findings),
-                )
-            ),
-            undecided=frozenset(
-                (catalogue.renamed.get(finding.check, finding.check), finding.resource.subscription_id)
-                for finding in report.findings
-                if finding.outcome is Outcome.UNKNOWN
-            ),
+            absences=Absences.of(report, listed, read_now, catalogue.renamed),
             resources=listed,
-            read_now=scope_read or was_read(report.run),
+            read_now=read_now,
             read_then=was_read(against.report.run),
             render=render,
         )
@@ -183,7 +174,7 @@ class _Comparison:
         return ResourceChanges(
             appeared=_sorted(each for key, each in comparable.items() if key not in then and self.read_then(each.id)),
             disappeared=_sorted(
-                each for key, each in then.items() if key not in self.present and self.read_now(each.id)
+                each for key, each in then.items() if not self.absences.shows(each.id) and self.read_now(each.id)
             ),
         )
 
@@ -192,12 +183,12 @@ class _Comparison:
         known = self.then.get(id_)
         if known is not None and known.finding.outcome is not Outcome.UNKNOWN:
             return known
-        if known is None and self.read_then(resource_id):
-            return Then.ABSENT
         earlier = self.against.last_known.get(id_)
         if earlier is not None:
             return earlier
-        return Then.UNSEEN if known is None else Then.UNDECIDED
+        if known is not None:
+            return Then.UNSEEN if is_carried(known.finding) else Then.UNDECIDED
+        return Then.ABSENT if self.read_then(resource_id) else Then.UNSEEN
 
     def _since(self, finding: Finding) -> str:
         for seen in self.seen.get(finding.id, ()):
@@ -206,27 +197,21 @@ class _Comparison:
         return self.report.run.started_at
 
     def _vanished(self, last: Finding, then: Known | Then) -> Finding | None:
-        if then is Then.ABSENT or then is Then.UNSEEN:
-            return None
-        known = then.finding if isinstance(then, Known) else last
-        if not self.read_now(last.resource.id):
-            return self._carried(known, SCOPE_UNREAD, "unverified" if isinstance(then, Known) else "unchanged")
         if not isinstance(then, Known):
-            return None
-        if fold(last.resource.id) not in self.present:
-            return self._carried(known, RESOURCE_GONE, "resolved") if known.outcome.deviating else None
-        if self._undecided_elsewhere(known):
-            return self._carried(known, VERDICT_MISSING, "unverified")
-        return self._carried(known, NO_LONGER_CONCERNED, "resolved") if known.outcome.deviating else None
-
-    def _undecided_elsewhere(self, last: Finding) -> bool:
-        """Whether an undecided verdict of the same check may stand for the missing one.
-
-        A check that cannot read a cluster's agent pools says so once, of the cluster: the verdicts on its subnets are
-        then missing, not over.
-        """
-        subscriptions = (last.resource.subscription_id, None)
-        return any((last.check, subscription) in self.undecided for subscription in subscriptions)
+            unread = then is Then.UNDECIDED and self.absences.why(last) is Absence.UNREAD
+            return self._carried(last, SCOPE_UNREAD, "unchanged") if unread else None
+        deviated = then.finding.outcome.deviating
+        match self.absences.why(last):
+            case Absence.UNREAD:
+                return self._carried(then.finding, SCOPE_UNREAD, "unverified")
+            case Absence.UNDECIDED:
+                return self._carried(then.finding, VERDICT_MISSING, "unverified")
+            case Absence.RESOURCE_GONE:
+                return self._carried(then.finding, RESOURCE_GONE, "resolved") if deviated else None
+            case Absence.NOT_CONCERNED:
+                return self._carried(then.finding, NO_LONGER_CONCERNED, "resolved") if deviated else None
+            case Absence.NOT_RUN:
+                return None
 
     def _carried(self, known: Finding, reason: str, state: DriftState) -> Finding:
         carried = carry(known, reason, state, "", self.against.report.run.id, self.render)

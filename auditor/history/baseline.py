@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -24,11 +24,13 @@ def choose(connection: Connection, key: str, choice: str) -> Against | None:
     if row is None:
         return None
     report = report_of(connection, row)
+    newest = sa.select(scope_set.c.last_seq).where(scope_set.c.id == row.scope_set_id)
+    stays = _stays(connection, row.scope_set_id)
     return Against(
         report=report,
         pinned=row.pinned,
-        last_known=_last_known(connection, row, report),
-        seen=_seen(connection, row),
+        last_known=_last_known(connection, row.seq, report, stays),
+        seen=_seen(connection.execute(newest).scalar_one(), stays),
         resources=resources_of(connection, row),
     )
 
@@ -44,59 +46,71 @@ def _auto(connection: Connection, key: str) -> AnyRow | None:
     ).first()
 
 
-def _last_known(connection: Connection, row: AnyRow, report: Report) -> dict[str, Known]:
-    """The last decided state, before this run, of each finding that the run itself leaves open."""
+def _last_known(
+    connection: Connection, seq: int, report: Report, stays: Mapping[str, list[AnyRow]]
+) -> dict[str, Known]:
+    """The last decided state, before this run, of each finding that the run itself leaves open.
+
+    A verdict of another version of its check says nothing that could be compared.
+    """
     decided = {finding.id for finding in report.findings if finding.outcome is not Outcome.UNKNOWN}
-    undecided = {finding.id for finding in report.findings} - decided
-    if report.run.complete and not undecided:
-        return {}
-    bodies: dict[str, tuple[bytes, str]] = {}
-    for finding_id, stays in _stays_until(connection, row.scope_set_id, row.seq):
-        if finding_id not in decided and (last := _last_decided(stays, row.seq)) is not None:
-            bodies[finding_id] = bytes(last.body), last.since
-    contents = _contents(connection, sorted({digest for digest, _ in bodies.values()}))
+    last = {
+        finding_id: found
+        for finding_id, rows in stays.items()
+        if finding_id not in decided and (found := _last_decided(rows, seq)) is not None
+    }
+    contents = _contents(connection, sorted({bytes(each.body) for each in last.values()}))
+    known = {
+        finding_id: Known(unpacked_finding(contents[bytes(each.body)], None, None), each.since)
+        for finding_id, each in last.items()
+    }
+    versions = report.run.catalogue.checks
     return {
-        finding_id: Known(unpacked_finding(contents[digest], None, None), since)
-        for finding_id, (digest, since) in bodies.items()
+        finding_id: each
+        for finding_id, each in known.items()
+        if versions.get(each.finding.check) == last[finding_id].version
     }
 
 
-def _seen(connection: Connection, row: AnyRow) -> dict[str, tuple[Seen, ...]]:
+def _seen(newest: int, stays: Mapping[str, list[AnyRow]]) -> dict[str, tuple[Seen, ...]]:
     """The state in which the newest run saw each finding, and the last decided one if that is another."""
-    newest = connection.execute(sa.select(scope_set.c.last_seq).where(scope_set.c.id == row.scope_set_id)).scalar_one()
     seen = {}
-    for finding_id, stays in _stays_until(connection, row.scope_set_id, newest):
+    for finding_id, rows in stays.items():
         states = []
-        if stays[0].last_seq is None and stays[0].state == Outcome.UNKNOWN:
-            states.append(Seen(Outcome.UNKNOWN, stays[0].effect, stays[0].since))
-        if (last := _last_decided(stays, newest)) is not None:
+        if rows[0].last_seq is None and rows[0].state == Outcome.UNKNOWN:
+            states.append(Seen(Outcome.UNKNOWN, rows[0].effect, rows[0].since))
+        if (last := _last_decided(rows, newest)) is not None:
             states.append(Seen(Outcome(last.state), last.effect, last.since))
         if states:
             seen[finding_id] = tuple(states)
     return seen
 
 
-def _stays_until(connection: Connection, scope_set_id: int, seq: int) -> Iterator[tuple[str, list[AnyRow]]]:
-    """Each finding's stays that had begun by a run, newest first."""
+def _stays(connection: Connection, scope_set_id: int) -> dict[str, list[AnyRow]]:
+    """Each finding's stays, newest first."""
     rows = connection.execute(
         sa.select(
             stay.c.finding_id,
             stay.c.state,
             stay.c.effect,
+            stay.c.version,
             stay.c.body,
             stay.c.since,
+            stay.c.first_seq,
             stay.c.last_seq,
             stay.c.absent_seq,
         )
-        .where(stay.c.scope_set_id == scope_set_id, stay.c.first_seq <= seq)
+        .where(stay.c.scope_set_id == scope_set_id)
         .order_by(stay.c.finding_id, stay.c.first_seq.desc())
     )
-    return ((finding_id, list(stays)) for finding_id, stays in groupby(rows, lambda each: str(each.finding_id)))
+    return {finding_id: list(found) for finding_id, found in groupby(rows, lambda each: str(each.finding_id))}
 
 
 def _last_decided(stays: list[AnyRow], seq: int) -> AnyRow | None:
-    """The newest decided state, unless the finding was seen to be gone after it."""
+    """The newest decided state by a run of this number, unless the finding was seen to be gone after it."""
     for each in stays:
+        if each.first_seq > seq:
+            continue
         if each.state == "gone" or (each.absent_seq is not None and each.absent_seq <= seq):
             return None
         if each.state != Outcome.UNKNOWN:

@@ -100,7 +100,14 @@ def trend(connection: Connection, key: str, limit: int) -> tuple[TrendPoint, ...
 
 
 def find_finding(connection: Connection, finding_id: str, run_id: str | None) -> tuple[str, Finding] | None:
-    """A finding in a run, or in the newest run (by start) that has it."""
+    """A finding, by its id or the unique beginning of it, in a run or in the newest run (by start) that has it."""
+    begins = stay.c.finding_id.startswith(finding_id, autoescape=True)
+    ids = connection.execute(sa.select(stay.c.finding_id).where(begins).distinct().limit(2)).scalars().all()
+    if not finding_id or not ids:
+        return None
+    if len(ids) > 1 and finding_id not in ids:
+        raise UsageProblem(f"several findings begin with {finding_id!r}", hint="give more of the finding's id")
+    finding_id = ids[0] if len(ids) == 1 else finding_id
     chosen = (
         sa.select(run.c.id, run.c.header, stay.c.since, body.c.content, remark.c.content.label("said"))
         .join(stay, stay.c.scope_set_id == run.c.scope_set_id)

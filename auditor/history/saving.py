@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from auditor.drift import effect_digest, was_read
-from auditor.findings import Finding, Report, ResourceChange, Run
+from auditor.drift import Absences, effect_digest, was_read
+from auditor.findings import Finding, Report, ResourceChange
 from auditor.history.problems import HistoryProblem
 from auditor.history.rows import (
     packed_body,
@@ -59,7 +59,13 @@ def save(
             header=header,
         )
     )
-    _Findings(connection, report, scope_set_id, seq, scope_read or was_read(report.run)).save()
+    _Findings(
+        connection,
+        report,
+        scope_set_id,
+        seq,
+        Absences.of(report, resources, scope_read or was_read(report.run)),
+    ).save()
     if resources is not None:
         _save_resources(connection, resources, scope_set_id, seq)
 
@@ -80,7 +86,7 @@ class _Findings:
     report: Report
     scope_set_id: int
     seq: int
-    scope_read: Callable[[str], bool]
+    absences: Absences
 
     def save(self) -> None:
         """End the stays that are over, begin new ones, and note what only this run says."""
@@ -93,13 +99,14 @@ class _Findings:
         for finding in self.report.findings:
             digest, content = packed_body(finding)
             before = last.get(finding.id)
-            goes_on = before is not None and before.last_seq is None and bytes(before.body) == digest
-            if not goes_on:
+            if before is not None and self._goes_on(before, finding, digest):
+                since = before.since
+            else:
                 bodies[digest] = content
-                begun.append(self._begin(finding, digest))
+                begun.append(self._begin(finding, digest, before))
+                since = begun[-1]["since"]
                 if before is not None:
                     ended.append(before.id)
-            since = before.since if goes_on and before is not None else begun[-1]["since"]
             said = remark_on(finding, usual_drift(since, compared=compared))
             if said is not None:
                 remarks.append({"run_id": self.report.run.id, "finding_id": finding.id, "content": said})
@@ -111,20 +118,29 @@ class _Findings:
 
     def _last_stays(self) -> Mapping[str, AnyRow]:
         """Each finding's stay that is open, or whose absence is still to be proved."""
-        rows = self.connection.execute(
-            sa.select(stay.c.id, stay.c.finding_id, stay.c.body, stay.c.since, stay.c.last_seq).where(
-                stay.c.scope_set_id == self.scope_set_id, stay.c.last_seq.is_(None) | stay.c.pending
-            )
-        )
+        chosen = stay.c.last_seq.is_(None) | stay.c.pending
+        rows = self.connection.execute(sa.select(stay).where(stay.c.scope_set_id == self.scope_set_id, chosen))
         return {row.finding_id: row for row in rows}
 
-    def _begin(self, finding: Finding, digest: bytes) -> dict[str, Any]:
+    def _goes_on(self, before: AnyRow, finding: Finding, digest: bytes) -> bool:
+        """Whether nothing about the finding changed: neither its content nor what its check's verdicts mean."""
+        is_open = before.last_seq is None
+        return is_open and bytes(before.body) == digest and before.version == self._version(finding)
+
+    def _version(self, finding: Finding) -> int | None:
+        return self.report.run.catalogue.checks.get(finding.check)
+
+    def _begin(self, finding: Finding, digest: bytes, before: AnyRow | None) -> dict[str, Any]:
         since = finding.drift.since if finding.drift is not None else None
+        same = before is not None and (before.state, before.effect) == (state_of(finding), effect_digest(finding))
+        if since is None and before is not None and same:
+            since = before.since  # whatever else about it changed: its state did not
         return {
             "scope_set_id": self.scope_set_id,
             "finding_id": finding.id,
             "state": state_of(finding),
             "effect": effect_digest(finding),
+            "version": self._version(finding),
             "body": digest,
             "since": since or self.report.run.started_at,
             "first_seq": self.seq,
@@ -161,17 +177,9 @@ class _Findings:
         self._end(open_, pending=True)
 
     def _proved_absent(self, absent: Mapping[str, AnyRow]) -> set[str]:
-        """Which of these findings the run would have made if they still were: its check ran and its scope was read."""
-        proved = set()
-        for finding in _contents(self.connection, {bytes(row.body) for row in absent.values()}):
-            if _ran(self.report.run, finding.check) and self.scope_read(finding.resource.id):
-                proved.add(finding.id)
-        return proved
-
-
-def _ran(run_: Run, check: str) -> bool:
-    """Whether a run ran this check, as far as its record tells."""
-    return not run_.catalogue.checks or check in run_.catalogue.checks
+        """Which of these findings are over, by what this run read and decided."""
+        contents = _contents(self.connection, {bytes(row.body) for row in absent.values()})
+        return {finding.id for finding in contents if self.absences.why(finding).proved}
 
 
 def _contents(connection: Connection, digests: Iterable[bytes]) -> Iterable[Finding]:

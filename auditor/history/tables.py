@@ -55,6 +55,7 @@ stay = sa.Table(
     sa.Column("finding_id", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),  # an outcome, or `gone`
     sa.Column("effect", sa.Text),  # the digest of the effect
+    sa.Column("version", sa.BigInteger),  # of its check; null: not known
     sa.Column("body", sa.LargeBinary(16), sa.ForeignKey("body.digest"), nullable=False),
     sa.Column("since", sa.Text, nullable=False),
     sa.Column("first_seq", sa.BigInteger, nullable=False),

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("finding_id", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("effect", sa.Text),
+        sa.Column("version", sa.BigInteger),
         sa.Column("body", sa.LargeBinary(16), sa.ForeignKey("body.digest"), nullable=False),
         sa.Column("since", sa.Text, nullable=False),
         sa.Column("first_seq", sa.BigInteger, nullable=False),
