@@ -2,13 +2,13 @@
 
 A key is (check, name): the name of the resource that the finding is about, `cluster/azureml` for an extension, and
 `name#part` for one part of it (a subnet, a network, a frontend). Without `#` the worst outcome of all parts counts.
-The value is an outcome, or (outcome, reason) where the reason is the point. What follows from a rule of the documents
+The value is an outcome; `REASONS` names the reasons that are the point. What follows from a rule of the documents
 that can be read two ways is left out.
 """
 
 from __future__ import annotations
 
-Expected = dict[tuple[str, str], str | tuple[str, str]]
+Expected = dict[tuple[str, str], str]
 
 TYPO_ROLE = "contoso aks subnet join"
 JOIN_ROLE = "contoso aks subnet user"

@@ -52,7 +52,7 @@ def checks_of(report: Report) -> set[str]:
     return set(report.run.catalogue.checks)
 
 
-def compared(report: Report, wanted: dict[tuple[str, str], str | tuple[str, str]]) -> Iterator[str]:
+def compared(report: Report, wanted: expected.Expected) -> Iterator[str]:
     """A line for each expectation that the report does not meet; checks not in the catalogue are passed over."""
     for (check, name), outcome in wanted.items():
         if check not in checks_of(report):
