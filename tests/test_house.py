@@ -94,7 +94,7 @@ def test_every_module_of_the_package_has_a_layer() -> None:
     ]
     (layers,) = [contract for contract in contracts if contract["type"] == "layers"]
     assert layers["exhaustive"] is True
-    named = {name.strip() for layer in layers["layers"] for name in re.split(r"[|:]", layer)}
+    named = {name.strip(" ()") for layer in layers["layers"] for name in re.split(r"[|:]", layer)}
     named |= set(layers["exhaustive_ignores"])
     modules = {path.stem for path in (ROOT / "auditor").glob("*.py")} - {"__init__"}
     modules |= {path.parent.name for path in (ROOT / "auditor").glob("*/__init__.py")}
@@ -113,6 +113,16 @@ def test_only_collect_and_confirm_import_azure() -> None:
 
 
 HEAVY = {"azure", "sqlalchemy", "alembic", "jinja2", "rich", "apscheduler", "duckdb", "requests", "cryptography"}
+
+
+def test_the_replica_borrows_nothing_that_reads_the_protocol() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (contract,) = [each for each in contracts if each.get("source_modules") == ["auditor.replica"]]
+    readers = ("collect", "confirm", "inventory", "evaluate", "derive", "api", "network", "access", "scan", "values")
+    there = {f"auditor.{name}" for name in readers if list((ROOT / "auditor").glob(f"{name}*"))}
+    assert there - set(contract["forbidden_modules"]) == set()
 
 
 @pytest.mark.parametrize("module", ["auditor.cli", "auditor.config", "auditor.findings", "auditor.collect"])

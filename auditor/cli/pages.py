@@ -34,7 +34,8 @@ def _mend(check: Check) -> str:
     if not check.mend.summary:
         return ""
     commands = "".join(f"    {' '.join(command)}\n" for command in check.mend.commands)
-    return f"## How to mend it\n\n{check.mend.summary}\n" + (f"\n{commands}" if commands else "")
+    summary = check.mend.summary[0].upper() + check.mend.summary[1:].rstrip(".") + "."
+    return f"## How to mend it\n\n{summary}\n" + (f"\n{commands}" if commands else "")
 
 
 def words(name: str) -> str:

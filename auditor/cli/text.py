@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from auditor.findings import DRIFT_STATES
@@ -14,10 +15,16 @@ OUTCOMES = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS, Outcome.N
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Left-aligned columns, two spaces apart; text from Azure is made legible and kept on its line."""
     lines = [[one_line(str(cell)) for cell in row] for row in (heads, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(heads))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
     )
+
+
+def _width(cell: str) -> int:
+    """How many columns a terminal gives it: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in cell)
 
 
 def outcomes(counts: Mapping[str, int]) -> str:
