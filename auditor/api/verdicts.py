@@ -103,6 +103,7 @@ def not_applicable(reason: str, message: str, *evidence: Evidence, **more: Any) 
 
 
 CheckFunction = Callable[..., Iterator[Verdict]]
+Where = Callable[[Any, Any], bool]
 F = TypeVar("F", bound=CheckFunction)
 
 
@@ -118,6 +119,7 @@ class Declaration:
     aliases: tuple[str, ...] = ()
     clauses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    where: Where | None = None
 
 
 ATTRIBUTE = "__auditor_check__"
@@ -133,14 +135,16 @@ def check(
     aliases: tuple[str, ...] = (),
     clauses: tuple[str, ...] = (),
     reads: tuple[str, ...] = (),
+    where: Where | None = None,
 ) -> Callable[[F], F]:
     """Mark a function `(subject, inventory) -> Iterator[Verdict]` as a check.
 
     The subject's type is the first parameter's annotation. The module's docstring is the check's page, its first line
     the title. `version` rises when verdicts change their meaning. `reads` lists ARM types beyond the subject's own,
-    for `auditor permissions` and the page.
+    for `auditor permissions` and the page. `where(subject, inventory)` tells which subjects the check is about at all: a
+    subnet that no container group uses is not even "not applicable" to a check of container groups.
     """
-    declaration = Declaration(id, severity, source, mend, version, aliases, clauses, reads)
+    declaration = Declaration(id, severity, source, mend, version, aliases, clauses, reads, where)
 
     def mark(function: F) -> F:
         setattr(function, ATTRIBUTE, declaration)

@@ -16,7 +16,7 @@ from types import ModuleType, UnionType
 from typing import Any
 
 from auditor import __version__
-from auditor.api.verdicts import ATTRIBUTE, CheckFunction, Declaration, Mend, Source
+from auditor.api.verdicts import ATTRIBUTE, CheckFunction, Declaration, Mend, Source, Where
 from auditor.errors import UsageProblem
 from auditor.evaluate.subjects import SUBJECTS
 from auditor.resources import root
@@ -40,6 +40,7 @@ class Check:
     reads: tuple[str, ...]
     mend: Mend
     subjects: tuple[type[Any], ...]
+    where: Where | None
     function: CheckFunction
     path: Path
     builtin: bool
@@ -162,6 +163,7 @@ def _load(path: Path, folder: Path, *, builtin: bool) -> Iterator[Check]:
             reads=declaration.reads,
             mend=declaration.mend,
             subjects=_subjects(function, path),
+            where=declaration.where,
             function=function,
             path=path,
             builtin=builtin,

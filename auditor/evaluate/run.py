@@ -96,6 +96,8 @@ def _guarded(check: Check, subject: Any, inventory: Inventory) -> Iterator[tuple
     count = 0
     verdicts: list[Verdict] = []
     try:
+        if check.where is not None and not check.where(subject, inventory):
+            return
         for verdict in check.function(subject, inventory):
             verdicts.append(verdict)
             count += 1
