@@ -20,6 +20,11 @@ FAULTS = frozenset(
         "lose-row",
     }
 )  # fmt: skip
+# These make sense for some requests only, and pass over the others.
+PAGE_FAULTS = frozenset({"empty-page-with-nextlink", "foreign-nextlink", "repeat-row", "lose-row"})
+_PAGED = frozenset({"arm-list", "resource-graph", "graph"})
+_SIGNED_IN = frozenset({"arm-get", "arm-list", "resource-graph", "graph"})
+_FOR_THE_SIGNED_IN = frozenset({"expired-token", "claims-challenge", "missing-registration"})
 STATUSES = frozenset({400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504})
 _KEYS = frozenset({"match", "fault", "status", "code", "retryAfter", "seconds", "times", "after"})
 _MATCHES = frozenset({"method", "path", "table", "operation", "type", "query"})
@@ -60,7 +65,11 @@ class Fault:
     query: re.Pattern[str] | None = None
 
     def matches(self, request: Request) -> bool:
-        """Whether every condition that the line states holds for the request."""
+        """Whether the fault fits the request, and every condition that the line states holds."""
+        if self.kind in PAGE_FAULTS and request.operation not in _PAGED:
+            return False
+        if self.kind in _FOR_THE_SIGNED_IN and request.operation not in _SIGNED_IN:
+            return False
         exact = (
             (self.method, request.method),
             (self.table, request.table),

@@ -25,8 +25,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from auditor.replica import certificates, faults
-from auditor.replica.answers import Answer, arm_error, encoded, ok
+from auditor.replica import bending, certificates, faults
+from auditor.replica.answers import Answer, arm_error, ok
 from auditor.replica.arm import Call, ResourceManager
 from auditor.replica.directory import BASE_PATH, Directory
 from auditor.replica.estate import Application, Estate, load
@@ -39,7 +39,6 @@ from auditor.replica.world import World, type_of
 _log = logging.getLogger(__name__)
 _GZIP_FROM_BYTES = 512
 _RESOURCE_GRAPH = "/providers/microsoft.resourcegraph/resources"
-_FOREIGN_LINK = "https://replica-foreign.invalid/next?api-version=2021-04-01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +202,14 @@ class Replica:
         authorization = headers.get("Authorization")
         table_names = table if operation == "resource-graph" else ""
         if fault is not None:
-            answer = self._faulty(fault, world, operation, path, authorization)
+            answer = self._faulty(fault, world, path, authorization)
         else:
             answer = None
         if answer is None:
             answer, tables = self._routed(world, operation, path, query, authorization, body)
             table_names = tables or table_names
             if fault is not None:
-                answer = _bent(answer, fault)
+                answer = bending.bent(answer, fault, self.base_url, target, body)
         self._record(method, path, split.query, operation, kind, table_names, answer, fault)
         return answer, fault
 
@@ -288,12 +287,10 @@ class Replica:
             ]
         )
 
-    def _faulty(
-        self, fault: Fault, world: World, operation: str, path: str, authorization: str | None
-    ) -> Answer | None:
+    def _faulty(self, fault: Fault, world: World, path: str, authorization: str | None) -> Answer | None:
         """An answer that a fault puts in place of the real one; None if it only bends the real one."""
         if fault.kind == "status":
-            return _status(fault, operation)
+            return bending.status(fault)
         if fault.kind == "expired-token":
             return self._sign_in.expired(world)
         if fault.kind == "claims-challenge":
@@ -381,51 +378,6 @@ def _query_of(body: bytes) -> str:
 def _first_table(query: str) -> str:
     words = query.split(None, 1)
     return words[0].strip("|").lower() if words else ""
-
-
-def _status(fault: Fault, operation: str) -> Answer:
-    """A bare error status in ARM's envelope, with the code that usually comes with it."""
-    codes = {
-        400: "BadRequest", 401: "AuthenticationFailed", 403: "AuthorizationFailed", 404: "ResourceNotFound",
-        409: "Conflict", 410: "Gone", 422: "UnprocessableEntity", 429: "TooManyRequests", 500: "InternalServerError",
-        502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout",
-    }  # fmt: skip
-    headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-    code = fault.code or codes[fault.status]
-    return arm_error(fault.status, code, f"A fault of the replica's plan: {fault.status} {code}.", headers=headers)
-
-
-def _bent(answer: Answer, fault: Fault) -> Answer:
-    """The real answer after a fault that changes its content."""
-    if fault.kind == "wrong-json":
-        return replace(answer, body=b'{"value": [{"id": 1,}, "data": nonsense')
-    if fault.kind == "wrong-content-type":
-        return replace(answer, body=b"<html><body>Sign in to continue</body></html>", content_type="text/html")
-    if fault.kind not in ("empty-page-with-nextlink", "foreign-nextlink", "repeat-row", "lose-row"):
-        return answer
-    try:
-        document = json.loads(answer.body)
-    except ValueError:
-        return answer
-    if not isinstance(document, dict):
-        return answer
-    key = "data" if "totalRecords" in document else "value"
-    rows = document.get(key)
-    if not isinstance(rows, list):
-        return answer
-    link = {"data": "$skipToken", "value": "nextLink"}[key]
-    link = "@odata.nextLink" if "@odata.context" in document else link
-    if fault.kind == "empty-page-with-nextlink":
-        document[key] = []
-    elif fault.kind == "foreign-nextlink":
-        document[link] = _FOREIGN_LINK
-    elif fault.kind == "repeat-row" and len(rows) > 1:
-        rows[-1] = rows[0]
-    elif fault.kind == "lose-row" and rows:
-        rows.pop()
-    if key == "data":
-        document["count"] = len(document["data"])
-    return replace(answer, body=encoded(document), rows=len(document[key]))
 
 
 class _Server(ThreadingHTTPServer):
