@@ -252,12 +252,21 @@ class AccessModel:
         return tuple(sorted((role for role in found if role.kind == "custom"), key=lambda role: role.guid))
 
 
-def _by_id(assignment: RoleAssignment) -> tuple[str, str]:
-    return (fold(assignment.id), repr(assignment))
+def _by_id(assignment: RoleAssignment) -> tuple[str, ...]:
+    """The order of rows, so that the deciding one hangs on no reading order even where two bear one id."""
+    return (
+        fold(assignment.id),
+        assignment.role_guid or "",
+        assignment.condition or "",
+        str(assignment.ends_at),
+        assignment.principal_type,
+        f"{assignment.eligible}{assignment.condition_read}",
+    )
 
 
 def _frozen(scopes: Mapping[K, list[RoleAssignment]]) -> dict[K, tuple[RoleAssignment, ...]]:
-    return {key: tuple(sorted(found, key=_by_id)) for key, found in scopes.items()}
+    # Most lists hold one row, and making a key costs more than all else here.
+    return {key: tuple(sorted(found, key=_by_id) if len(found) > 1 else found) for key, found in scopes.items()}
 
 
 def _definitions(rows: Iterable[RoleDefinition]) -> dict[str, RoleDefinition | Unread]:

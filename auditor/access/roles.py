@@ -70,11 +70,12 @@ class Permission:
     def match(self, operation: str, *, data: bool = False) -> Match:
         """How this block by itself answers; `data` asks for a data action, which no entry of `actions` covers."""
         allowed, excluded = (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
-        if not any(matches(pattern, operation) for pattern in allowed):
-            return Match.DOUBTFUL if any(doubtful(pattern, operation) for pattern in allowed) else Match.ABSENT
+        certain = any(matches(pattern, operation) for pattern in allowed)
+        if not certain and not any(doubtful(pattern, operation) for pattern in allowed):
+            return Match.ABSENT
         if any(matches(pattern, operation) for pattern in excluded):
             return Match.SUBTRACTED
-        if any(doubtful(pattern, operation) for pattern in excluded):
+        if not certain or any(doubtful(pattern, operation) for pattern in excluded):
             return Match.DOUBTFUL
         return Match.GRANTED if reach(self.condition, (operation,)).harmless else Match.CONDITIONAL
 
