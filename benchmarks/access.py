@@ -83,7 +83,7 @@ def ask(model: AccessModel, clusters: int) -> int:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Milliseconds of processor time, the best of three; the collector's pauses, which follow the heap, are left out."""
+    """Milliseconds of processor time, the best of three, without the garbage collector's pauses."""
     gc.disable()
     best = float("inf")
     for _ in range(3):
