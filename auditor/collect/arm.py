@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin
 
 import msgspec
 
 from auditor.collect.failures import Failure, describe
 from auditor.collect.wire import WIRE_ERRORS, Wire
+
+T = TypeVar("T")
 
 MOST_PAGES = 500
 """Pages of one list after which we stop believing that it ends."""
@@ -59,12 +61,17 @@ def list_all(
 
 def get(wire: Wire, url: str, operation: str, *, directory: bool = False) -> dict[str, Any]:
     """One JSON object; a body that is broken is read once more."""
+    return twice(lambda: _get_once(wire, url, operation, directory=directory))
+
+
+def twice(call: Callable[[], T]) -> T:
+    """Repeat a read once whose answer was broken: retries end with the headers, not with the body."""
     try:
-        return _get_once(wire, url, operation, directory=directory)
+        return call()
     except Failure as failure:
         if failure.reason not in ("bad-response", "connection-lost"):
             raise
-    return _get_once(wire, url, operation, directory=directory)
+    return call()
 
 
 def _get_once(wire: Wire, url: str, operation: str, *, directory: bool) -> dict[str, Any]:
@@ -87,6 +94,12 @@ def from_sdk(
 
     The operation pages by itself; the `OneHost` policy keeps it on the configured endpoint.
     """
+    return twice(lambda: _from_sdk_once(wire, call, stopped, operation, *args, **kwargs))
+
+
+def _from_sdk_once(
+    wire: Wire, call: Callable[..., Any], stopped: Callable[[], None], operation: str, *args: Any, **kwargs: Any
+) -> list[dict[str, Any]]:
     bodies: list[bytes] = []
 
     def keep(response: Any) -> None:

@@ -43,6 +43,7 @@ _SIGN_IN: tuple[tuple[str, str, str], ...] = (
     (r"AADSTS7000222", "wrong-secret", "the client secret has expired"),
     (r"AADSTS90002|AADSTS900023|invalid_tenant", "unknown-tenant", "the tenant is unknown to the authority"),
     (r"AADSTS700016|unauthorized_client", "unknown-application", "the application is unknown in this tenant"),
+    (r"AADSTS500011|invalid_resource", "unknown-resource", "the authority knows no such ARM endpoint"),
     (r"AADSTS\d+", "sign-in-refused", "the authority refused the sign-in"),
 )
 
@@ -59,7 +60,7 @@ def describe(error: BaseException) -> Failure:
     if connection is not None:
         return connection
     names = {name for each in chain for name in (kind.__name__ for kind in type(each).__mro__)}
-    if "CredentialUnavailableError" in names:
+    if "CredentialUnavailableError" in names or "failed to retrieve a token from the included" in words:
         return Failure("no-credentials", "no credentials were found")
     status = _status(error)
     if (status is None and "ClientAuthenticationError" in names) or "AADSTS" in words:
@@ -162,7 +163,7 @@ def _first_line(text: str, limit: int = 240) -> str:
 
 
 SIGN_IN_REASONS = frozenset(
-    {"no-credentials", "wrong-secret", "unknown-tenant", "unknown-application", "sign-in-refused"}
+    {"no-credentials", "wrong-secret", "unknown-tenant", "unknown-application", "unknown-resource", "sign-in-refused"}
 )
 CONNECTION_REASONS = frozenset({"ca-not-trusted", "endpoint-down"})
 
@@ -188,6 +189,11 @@ def sign_in_problem(failure: Failure, cloud: CloudProfile, tenant: str | None) -
             return (
                 f"unknown application: AZURE_CLIENT_ID is not registered in {tenant_named}",
                 "check AZURE_CLIENT_ID and AZURE_TENANT_ID, and that --cloud names the tenant's cloud",
+            )
+        case "unknown-resource":
+            return (
+                f"wrong cloud: {where} issues no tokens for {cloud.arm_scope.removesuffix('/.default')}",
+                "authority and ARM endpoint must belong to one cloud: check --cloud and AUDITOR_ARM_ENDPOINT",
             )
         case "ca-not-trusted" | "endpoint-down":
             return connection_problem(failure, where, cloud)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from auditor.collect.arm import API_VERSIONS, get, list_all
+from auditor.collect.arm import API_VERSIONS, get, list_all, twice
 from auditor.collect.failures import Failure, describe
 from auditor.collect.references import at
 from auditor.collect.wire import WIRE_ERRORS
@@ -124,7 +124,7 @@ def service_tags(walk: Walk, place: tuple[str, str] | None, taken_at: datetime) 
     subscription, location = place[0], region_key(place[1])
     scope = f"/subscriptions/{subscription}"
     try:
-        body = _tags(walk, subscription, location)
+        body = twice(lambda: _tags(walk, subscription, location))
         if not isinstance(body.get("values"), list):
             raise Failure("bad-response", "a tag list without values")
     except Failure as failure:

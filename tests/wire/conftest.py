@@ -44,10 +44,19 @@ class Azure:
     def __init__(self, replica: Replica, folder: Path) -> None:
         self.replica, self._folder = replica, folder
         self.waiting = Waiting()
+        self.changed = False
 
     def holds(self, body: Body) -> None:
         """Serve another estate."""
+        self.changed = True
         self.replica.load(_loaded(body, self._folder))
+
+    def plain(self) -> Collected:
+        """What a collection without faults reads."""
+        self.replica.set_faults(None)
+        found = self.collect()
+        self.replica.forget_requests()
+        return found
 
     def request(self, environment: dict[str, str] | None = None, cloud: str = "china", **more: Any) -> CollectRequest:
         """A request for the estate's top management group, unless other scopes are named."""
@@ -79,9 +88,11 @@ def azure(running: tuple[Replica, Path]) -> Iterator[Azure]:
     """The module's replica with the plain estate, no faults and an empty request log."""
     replica, folder = running
     replica.forget_requests()
-    yield Azure(replica, folder)
+    served = Azure(replica, folder)
+    yield served
     replica.set_faults(None)
-    replica.load(_loaded(estate(), folder))
+    if served.changed:
+        replica.load(_loaded(estate(), folder))
 
 
 @pytest.fixture

@@ -1,0 +1,181 @@
+"""Parts that cannot be read become gaps that name scope and permission; what can be read is read all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from auditor.collect import Collected
+from auditor.values import Gap, fold
+from tests.wire import estate as e
+from tests.wire.conftest import Azure
+
+
+def gap_at(collected: Collected, scope: str, what: str) -> Gap:
+    found = [gap for gap in collected.gaps if fold(gap.scope) == fold(scope) and gap.what == what]
+    assert found, collected.gaps
+    return found[0]
+
+
+def reads(collected: Collected, resource_id: str) -> bool:
+    return any(fold(str(row.get("id", ""))) == fold(resource_id) for row in collected.rows)
+
+
+def test_a_requested_subscription_that_is_not_visible(azure: Azure) -> None:
+    azure.holds(e.estate(unreadable=[f"/subscriptions/{e.LAB}"]))
+    collected = azure.collect(subscriptions=(e.ML, e.LAB))
+    assert {scope.id: scope.read for scope in collected.scopes} == {
+        f"/subscriptions/{e.ML}": True,
+        f"/subscriptions/{e.LAB}": False,
+    }
+    gap = gap_at(collected, f"/subscriptions/{e.LAB}", "*")
+    assert gap.required
+    assert gap.hint == f"grant Reader on /subscriptions/{e.LAB}"
+    assert reads(collected, e.CLUSTER)
+    assert not collected.complete
+
+
+def test_a_hidden_subscription_below_a_management_group(azure: Azure) -> None:
+    """Resource Graph gives no sign of it but fewer rows; ARM's list of descendants names it."""
+    azure.holds(e.estate(unreadable=[f"/subscriptions/{e.LAB}"]))
+    collected = azure.collect()
+    assert {scope.id: scope.read for scope in collected.scopes}[f"/subscriptions/{e.LAB}"] is False
+    assert gap_at(collected, f"/subscriptions/{e.LAB}", "*").required
+
+
+def test_one_refused_management_group_spoils_no_other(azure: Azure) -> None:
+    collected = azure.collect(management_groups=("platform", "elsewhere"))
+    assert reads(collected, e.CLUSTER)
+    states = {scope.id.rsplit("/", 1)[-1]: scope.read for scope in collected.scopes}
+    assert states == {"platform": True, "elsewhere": False}
+
+
+def test_a_hub_out_of_sight_leaves_the_night_complete(azure: Azure) -> None:
+    azure.holds(e.estate(unreadable=[f"/subscriptions/{e.HUB}"]))
+    collected = azure.collect(subscriptions=(e.ML,))
+    gap = gap_at(collected, f"/subscriptions/{e.HUB}", "*")
+    assert not gap.required
+    assert "grant Reader on" in gap.hint
+    assert collected.complete
+
+
+def test_rights_that_make_a_subscription_look_empty(azure: Azure) -> None:
+    """The replica's own permissions always hold `*/read`, so the answer is put in its place by a fault."""
+    azure.replica.set_faults([{"match": {"path": "permissions"}, "fault": 403}])
+    collected = azure.collect(subscriptions=(e.ML,))
+    assert not gap_at(collected, f"/subscriptions/{e.ML}", "auditor/permissions").required
+
+
+REFUSED = {
+    # what is refused: the gap's scope, its type, whether the run is incomplete without it, a word of the hint
+    "computes": (
+        {"path": "/computes"},
+        e.WORKSPACE,
+        "microsoft.machinelearningservices/workspaces/computes",
+        True,
+        "computes/read",
+    ),
+    "deny assignments": (
+        {"path": "denyAssignments"},
+        f"/subscriptions/{e.ML}",
+        "microsoft.authorization/denyassignments",
+        False,
+        "denyAssignments/read",
+    ),
+    "eligible assignments": (
+        {"path": "roleEligibilityScheduleInstances"},
+        f"/subscriptions/{e.ML}",
+        "microsoft.authorization/roleeligibilityscheduleinstances",
+        False,
+        "grant Reader",
+    ),
+    "service tags": (
+        {"path": "serviceTags"},
+        f"/subscriptions/{e.ML}",
+        "microsoft.network/servicetags",
+        False,
+        "serviceTags/read",
+    ),
+    "service principals": (
+        {"path": "appId="},
+        f"/servicePrincipals/{e.OLD_APP}",
+        "auditor/principal",
+        False,
+        "Application.Read.All",
+    ),
+    "groups": (
+        {"path": "transitiveMemberOf"},
+        f"/servicePrincipals/{e.CONTROL_PLANE}",
+        "auditor/membership",
+        False,
+        "GroupMember.Read.All",
+    ),
+    "descendants": (
+        {"path": "descendants"},
+        "/providers/Microsoft.Management/managementGroups/platform",
+        "microsoft.resources/subscriptions",
+        True,
+        "descendants/read",
+    ),
+    "the estate": (
+        {"table": "resources"},
+        "/providers/Microsoft.Management/managementGroups/platform",
+        "*",
+        True,
+        "grant Reader",
+    ),
+    "admin rules": (
+        {"table": "networkresources"},
+        "/providers/Microsoft.Management/managementGroups/platform",
+        "microsoft.network/effectivesecurityadminrules",
+        False,
+        "grant Reader",
+    ),
+    "records": ({"table": "dnsresources"}, f"/subscriptions/{e.HUB}", "microsoft.network/privatednszones/a", False, ""),
+}
+
+
+@pytest.mark.parametrize(("match", "scope", "what", "required", "hint"), REFUSED.values(), ids=REFUSED)
+def test_what_is_forbidden_becomes_a_gap(
+    azure: Azure, match: dict[str, str], scope: str, what: str, required: bool, hint: str
+) -> None:
+    azure.replica.set_faults([{"match": match, "fault": 403}])
+    collected = azure.collect()
+    gap = gap_at(collected, scope, what)
+    assert gap.required is required
+    assert gap.reason.startswith("forbidden: HTTP 403")
+    assert hint in gap.hint
+    assert collected.complete is not required
+
+
+def test_assignments_refused_everywhere_are_a_gap_at_each_deciding_group(azure: Azure) -> None:
+    azure.replica.set_faults([{"match": {"path": "roleAssignments"}, "fault": 403}])
+    collected = azure.collect()
+    group = e.VNET.split("/providers/")[0]
+    assert not gap_at(collected, group, "microsoft.authorization/roleassignments").required
+
+
+def test_assignments_refused_at_the_subscription_are_proved_at_the_group(azure: Azure) -> None:
+    azure.replica.set_faults(
+        [{"match": {"path": f"^/subscriptions/{e.ML}/providers/.*/roleAssignments"}, "fault": 403}]
+    )
+    collected = azure.collect()
+    assert collected.gaps == ()
+    filters = [record.query for record in azure.replica.requests if "/resourceGroups/net/" in record.path]
+    assert any("atScope" in text for text in filters)
+    assert any(e.CONTROL_PLANE in text for text in filters)  # what lies below the group
+
+
+def test_a_scope_beyond_resource_graphs_limit(own_replica: Callable[..., Azure]) -> None:
+    collected = own_replica(subscription_limit=1).collect()
+    gap = gap_at(collected, "/providers/Microsoft.Management/managementGroups/platform", "resources")
+    assert gap.required
+    assert gap.reason.startswith("scope-cut")
+
+
+def test_without_microsoft_graph(azure: Azure) -> None:
+    collected = azure.collect({"AUDITOR_GRAPH_ENDPOINT": ""})
+    assert not gap_at(collected, f"/servicePrincipals/{e.OLD_APP}", "auditor/principal").required
+    assert not gap_at(collected, "/servicePrincipals", "auditor/membership").required
+    assert collected.complete
