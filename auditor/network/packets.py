@@ -127,15 +127,16 @@ class PacketSet:
         return next(iter(found.values()), None)
 
     def boxes(self) -> Iterator[tuple[frozenset[Protocol], AddressSet, PortSet, AddressSet, PortSet]]:
-        """The set as disjoint products (protocols, sources, source ports, destinations, ports), ascending."""
-        for (protocols, destination, source, port, source_port), _ in diagram.paths(self.node):
-            yield (
-                _protocols(protocols),
-                AddressSet(source),
-                PortSet(source_port),
-                AddressSet(destination),
-                PortSet(port),
-            )
+        """The set as disjoint products (protocols, sources, source ports, destinations, ports): IPv4, then IPv6."""
+        for everything in _families():
+            for (protocols, destination, source, port, source_port), _ in diagram.paths((self & everything).node):
+                yield (
+                    _protocols(protocols),
+                    AddressSet(source),
+                    PortSet(source_port),
+                    AddressSet(destination),
+                    PortSet(port),
+                )
 
     def canonical(self, names: Mapping[AddressSet, str] | None = None) -> tuple[str, ...]:
         """The set as sorted text, the same for equal sets: `Tcp 10.1.0.0/24 -> 20.0.0.0/8:443`.
@@ -145,7 +146,9 @@ class PacketSet:
         """
         items: list[str] = []
         for protocols, source, source_ports, destination, ports in self.boxes():
-            what = "Any" if protocols == ALL_PROTOCOLS else "/".join(p for p in PROTOCOLS if p in protocols)
+            absent = Protocol.ICMPV6 if source.families == (4,) else Protocol.ICMP
+            whole = protocols == ALL_PROTOCOLS - {absent}
+            what = "Any" if whole else "/".join(p for p in PROTOCOLS if p in protocols)
             for start in _labels(source, names or {}):
                 for end in _labels(destination, names or {}):
                     items.append(f"{what} {_end(start, source_ports)} -> {_end(end, ports)}")
@@ -215,6 +218,12 @@ def _pick(level: int, pairs: Intervals) -> int:
 @functools.cache
 def _everything() -> PacketSet:
     return PacketSet.box()
+
+
+@functools.cache
+def _families() -> tuple[PacketSet, PacketSet]:
+    v4, v6 = AddressSet.v4_any(), AddressSet.v6_any()
+    return PacketSet.box(source=v4, destination=v4), PacketSet.box(source=v6, destination=v6)
 
 
 def _or(a: Hashable, b: Hashable) -> Hashable:

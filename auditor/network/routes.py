@@ -216,7 +216,7 @@ def sends_default_away(table: RouteTable | None) -> bool:
 
 
 def reachable(address: str | None, network: Network) -> bool | Unread:
-    """Whether an appliance's address lies in the network or a connected peer; Unread if an unread peer could hold it."""
+    """Whether an appliance's address lies in the network or a connected peer; Unread if an unread peer may hold it."""
     if not address:
         return False
     try:
