@@ -10,7 +10,13 @@ from typing import Literal
 
 from auditor.errors import UsageProblem
 from auditor.findings import Report
+from auditor.report.as_csv import render_csv
 from auditor.report.as_json import render_json
+from auditor.report.as_junit import render_junit
+from auditor.report.as_markdown import render_markdown
+from auditor.report.as_ocsf import render_ocsf
+from auditor.report.as_prometheus import render_prometheus
+from auditor.report.as_sarif import render_sarif
 from auditor.report.files import make_writable, to_stdout, write_whole
 from auditor.report.trend import TrendPoint
 from auditor.report.triage import GroupBy
@@ -41,7 +47,7 @@ def render_html(
     report: Report, *, group_by: GroupBy = "triage", lang: str = "en", history_trend: Sequence[TrendPoint] = ()
 ) -> str:
     """`report.html`: one file that asks no network for anything."""
-    from auditor.report.as_html import html_page  # jinja2 is not needed to know the formats
+    from auditor.report.as_html import html_page  # Jinja2 is not needed to know the formats
 
     return html_page(report, group_by=group_by, lang=lang, history_trend=history_trend)
 
@@ -50,15 +56,31 @@ def _html(report: Report, view: View) -> bytes:
     return render_html(report, group_by=view.group_by, lang=view.lang, history_trend=view.history_trend).encode()
 
 
-def _json(report: Report, view: View) -> bytes:
-    return render_json(report)
+def _csv(report: Report, view: View) -> bytes:
+    # Excel takes UTF-8 without a mark for the system's code page, which spoils all Chinese.
+    return render_csv(report, bom=view.lang != "en")
+
+
+def _markdown(report: Report, view: View) -> bytes:
+    return render_markdown(report, lang=view.lang)
+
+
+def _always(render: Callable[[Report], bytes]) -> Callable[[Report, View], bytes]:
+    """For a format that leaves no choice."""
+    return lambda report, view: render(report)
 
 
 FORMATS: dict[str, Format] = {
     made.name: made
     for made in (
         Format("html", "report.html", _html),
-        Format("json", "report.json", _json),
+        Format("json", "report.json", _always(render_json)),
+        Format("csv", "report.csv", _csv),
+        Format("sarif", "report.sarif", _always(render_sarif)),
+        Format("ocsf", "report.ocsf.json", _always(render_ocsf)),
+        Format("markdown", "report.md", _markdown),
+        Format("junit", "report.junit.xml", _always(render_junit)),
+        Format("prometheus", "auditor.prom", _always(render_prometheus)),
     )
 }
 

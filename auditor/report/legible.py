@@ -23,7 +23,7 @@ LONGEST_SHOWN = 2_000  # characters of one evidence value; the whole of it is in
 # annotations; surrogates; tag characters, which hide whole sentences from the eye.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f\ufffe\uffff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
