@@ -57,7 +57,23 @@ from auditor.derive.links import (
     infers,
     workspaces_of,
 )
-from auditor.derive.principals import ClusterPrincipal, clusters_with, control_plane, kubelet
+from auditor.derive.misses import (
+    grants_shown,
+    miss_reason,
+    miss_text,
+    misses_shown,
+    nearest,
+    role_name,
+)
+from auditor.derive.principals import (
+    APPLICATION_ID,
+    KUBELET,
+    ClusterPrincipal,
+    clusters_with,
+    control_plane,
+    kubelet,
+    mistaken_for,
+)
 from auditor.derive.registries import (
     RegistryUse,
     regions_of,
@@ -161,7 +177,9 @@ from auditor.values import (
 )
 
 __all__ = [
+    "APPLICATION_ID",
     "HTTPS",
+    "KUBELET",
     "RIGHTS_ROLES",
     "Answer",
     "ApplicationSecurityGroup",
@@ -254,6 +272,7 @@ __all__ = [
     "footprint",
     "frontends_of",
     "gateway_in",
+    "grants_shown",
     "has_tag",
     "id_of",
     "ids",
@@ -269,6 +288,11 @@ __all__ = [
     "learns_routes",
     "links_to",
     "merged",
+    "miss_reason",
+    "miss_text",
+    "misses_shown",
+    "mistaken_for",
+    "nearest",
     "network",
     "network_id_of",
     "network_isolated",
@@ -291,6 +315,7 @@ __all__ = [
     "registry_path",
     "required_classes",
     "resource_name",
+    "role_name",
     "rules_of",
     "scope_of",
     "scoring_addresses",

@@ -141,8 +141,8 @@ def check(
 
     The subject's type is the first parameter's annotation. The module's docstring is the check's page, its first line
     the title. `version` rises when verdicts change their meaning. `reads` lists ARM types beyond the subject's own,
-    for `auditor permissions` and the page. `where(subject, inventory)` tells which subjects the check is about at all: a
-    subnet that no container group uses is not even "not applicable" to a check of container groups.
+    for `auditor permissions` and the page. `where(subject, inventory)` tells which subjects the check is about at all:
+    a subnet that no container group uses is not even "not applicable" to a check of container groups.
     """
     declaration = Declaration(id, severity, source, mend, version, aliases, clauses, reads, where)
 

@@ -160,3 +160,22 @@ def clusters_with(inventory: Inventory, object_id: str) -> tuple[Cluster, ...]:
         return found
 
     return tuple(inventory.remember("clusters-by-principal", index).get(key_of(object_id), ()))
+
+
+KUBELET = "kubelet identity"
+APPLICATION_ID = "application id"
+
+
+def mistaken_for(inventory: Inventory, cluster: Cluster) -> dict[str, str]:
+    """What is taken for the control plane's object id by mistake: kind of identity to its id."""
+    found: dict[str, str] = {}
+    node = kubelet(inventory, cluster)
+    if isinstance(node, ClusterPrincipal) and node.kind == "kubelet":
+        found[KUBELET] = node.object_id
+    profile = cluster.body.service_principal_profile
+    if profile and profile.client_id and profile.client_id.casefold() != "msi":
+        found[APPLICATION_ID] = profile.client_id
+    for entry in ((cluster.identity.user_assigned_identities or {}) if cluster.identity else {}).values():
+        if entry and entry.client_id:
+            found[APPLICATION_ID] = entry.client_id
+    return found

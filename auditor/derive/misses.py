@@ -1,0 +1,88 @@
+"""A missing right in words: why the nearest assignments do not grant it, as reason slugs and texts for evidence."""
+
+from __future__ import annotations
+
+from auditor.access import AccessDecision, Miss, MissKind, RoleDefinition
+from auditor.derive.principals import APPLICATION_ID, KUBELET
+from auditor.values import Evidence, Unread
+
+_REASONS = {
+    MissKind.OTHER_PRINCIPAL: "role-on-other-identity",
+    MissKind.ELIGIBLE: "eligible-only",
+    MissKind.EXPIRED: "grant-expired",
+    MissKind.PRINCIPAL_GONE: "principal-gone",
+    MissKind.NOT_REACHING: "role-on-other-scope",
+    MissKind.NOT_ACTION: "role-takes-away-action",
+    MissKind.WRONG_ROLE: "role-lacks-action",
+}
+_ORDER = tuple(_REASONS)
+
+
+def role_name(definition: RoleDefinition | Unread) -> str:
+    """What people call a role; its GUID where nothing else is known."""
+    return definition.name if isinstance(definition, RoleDefinition) else definition.what.rsplit("/", 1)[-1]
+
+
+def nearest(decision: AccessDecision) -> Miss | None:
+    """The most telling miss: the mistake that is most likely meant."""
+    return min(decision.misses, key=lambda miss: _ORDER.index(miss.kind), default=None)
+
+
+def miss_reason(decision: AccessDecision) -> str:
+    """The slug of the nearest miss: `role-on-kubelet-identity`, `role-on-other-scope`, …, or `no-grant`."""
+    miss = nearest(decision)
+    if miss is None:
+        return "no-grant"
+    if miss.kind is MissKind.OTHER_PRINCIPAL and miss.whose == KUBELET:
+        return "role-on-kubelet-identity"
+    if miss.kind is MissKind.OTHER_PRINCIPAL and miss.whose == APPLICATION_ID:
+        return "role-on-application-id"
+    return _REASONS[miss.kind]
+
+
+def miss_text(miss: Miss) -> str:
+    """One miss in a few words: `Network Contributor on /subscriptions/… belongs to the kubelet identity`."""
+    role, scope = role_name(miss.definition), str(miss.assignment.scope)
+    what = f"{role} on {scope}"
+    match miss.kind:
+        case MissKind.OTHER_PRINCIPAL:
+            return f"{what} belongs to the {miss.whose}"
+        case MissKind.NOT_REACHING:
+            return f"{what} does not reach here"
+        case MissKind.WRONG_ROLE:
+            return f"{what} lacks the action"
+        case MissKind.NOT_ACTION:
+            return f"{what} takes the action away by a notAction"
+        case MissKind.ELIGIBLE:
+            return f"{what} is eligible, not active"
+        case MissKind.EXPIRED:
+            return f"{what} has ended"
+        case MissKind.PRINCIPAL_GONE:
+            return f"{what} is of a principal that does not exist any more"
+
+
+def misses_shown(decision: AccessDecision, limit: int = 6) -> tuple[Evidence, ...]:
+    """The nearest misses as evidence."""
+    ordered = sorted(decision.misses, key=lambda miss: _ORDER.index(miss.kind))[:limit]
+    return tuple(
+        Evidence(
+            miss.assignment.id,
+            "properties.roleDefinitionId",
+            role_name(miss.definition),
+            miss_text(miss),
+        )
+        for miss in ordered
+    )
+
+
+def grants_shown(decision: AccessDecision) -> tuple[Evidence, ...]:
+    """The assignments that grant, as evidence."""
+    found: dict[str, Evidence] = {}
+    for answer in decision.granted:
+        via = f" through group {answer.via_group}" if answer.via_group else ""
+        note = f"grants {answer.asked}{via}, at {answer.assignment.scope}"
+        role = role_name(answer.definition)
+        found.setdefault(
+            answer.assignment.id, Evidence(answer.assignment.id, "properties.roleDefinitionId", role, note)
+        )
+    return tuple(found.values())
