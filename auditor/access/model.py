@@ -151,6 +151,7 @@ class AccessModel:
         assignments: Iterable[RoleAssignment] = (),
         definitions: Iterable[RoleDefinition] = (),
         definitions_missing: Unread | None = None,
+        broken_definitions: Mapping[str, Unread] | None = None,
         denies: Iterable[DenyAssignment] = (),
         denies_expected: Iterable[Scope | str] = (),
         membership: Membership = MEMBERSHIP_UNREAD,
@@ -162,6 +163,9 @@ class AccessModel:
         table: Mapping[str, RoleDefinition] | None = None,
     ) -> AccessModel:
         """Indexes what was read. The defaults are the careful ones: what is not given was not read.
+
+        `definitions_missing` says that custom roles may exist that were not listed. `broken_definitions` are rows, by
+        GUID, whose permissions could not be read: such a role is neither empty nor what another row of it says.
 
         `gone`: object ids that the directory does not know any more. `table`: built-in roles for definitions that were
         not read, by default the shipped ones. Two rows of one role that differ count as one that was not read.
@@ -187,7 +191,9 @@ class AccessModel:
             groups_by_scope={scope: _frozen(roles) for scope, roles in groups.items()},
             group_places_above=tuple(sorted(key for key in groups if is_management_group(key))),
             unreadable=tuple(sorted(unreadable, key=_by_id)),
-            definitions={**(builtin_roles() if table is None else table), **_definitions(definitions)},
+            definitions=_definitions(
+                builtin_roles() if table is None else table, definitions, broken_definitions or {}
+            ),
             definitions_missing=definitions_missing,
             denies=denies,
             denies_by_scope={key: tuple(found) for key, found in by_scope.items()},
@@ -269,21 +275,26 @@ def _frozen(scopes: Mapping[K, list[RoleAssignment]]) -> dict[K, tuple[RoleAssig
     return {key: tuple(sorted(found, key=_by_id) if len(found) > 1 else found) for key, found in scopes.items()}
 
 
-def _definitions(rows: Iterable[RoleDefinition]) -> dict[str, RoleDefinition | Unread]:
-    found: dict[str, RoleDefinition | Unread] = {}
+def _definitions(
+    table: Mapping[str, RoleDefinition], rows: Iterable[RoleDefinition], broken: Mapping[str, Unread]
+) -> dict[str, RoleDefinition | Unread]:
+    """Roles by GUID: the estate's rows before the table's; a broken row does not hide a role of the table."""
+    found: dict[str, RoleDefinition | Unread] = {
+        guid.casefold(): Unread(f"role definition {guid}", unread.why, unread.hint, "role-definition-unread")
+        for guid, unread in broken.items()
+    }
+    found.update((guid, role) for guid, role in table.items() if guid in found)
     for row in sorted(rows, key=lambda row: (row.guid.casefold(), fold(row.id), row.name)):
         guid = row.guid.casefold()
-        earlier = found.get(guid)
-        if isinstance(earlier, RoleDefinition) and not earlier.permits_like(row):
+        earlier = found.setdefault(guid, row)
+        if isinstance(earlier, RoleDefinition) and not earlier.from_table and not earlier.permits_like(row):
             found[guid] = Unread(
                 f"role definition {guid}",
                 "two rows of it were read that grant different things",
                 "collect again",
                 "role-definition-unread",
             )
-        elif earlier is None:
-            found[guid] = row
-    return found
+    return {**table, **found}
 
 
 def _definition_unread(guid: str) -> Unread:

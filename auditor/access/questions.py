@@ -48,7 +48,8 @@ class Held:
 def held(model: AccessModel, principal: Principal | Unread, *, at: datetime) -> Listing[Held]:
     """Every role that the principal holds anywhere that was read, one a role, scope and condition, sorted by scope.
 
-    Whole only if its groups are known and the whole tenant was read: use `decide` to prove a lack at a scope.
+    Whole only if its groups are known and the whole tenant was read, eligible assignments too: use `decide` to prove a
+    lack at a scope.
     """
     if isinstance(principal, Unread):
         return Listing((), principal)
@@ -64,7 +65,7 @@ def held(model: AccessModel, principal: Principal | Unread, *, at: datetime) -> 
                 found.setdefault(key, one)
     items = sorted(found.values(), key=lambda one: (str(one.assignment.scope).casefold(), one.role, one.assignment.id))
     whole = ROOT in model.coverage.downwards
-    missing = groups.missing or (None if whole else model.coverage.why)
+    missing = groups.missing or (None if whole else model.coverage.why) or model.eligible_missing
     return Listing(tuple(items), missing)
 
 

@@ -245,6 +245,10 @@ UNDECIDED = {
         "role-definition-unread",
     ),
     "nothing read": (rights(coverage=NOTHING_READ), "assignments-unread"),
+    "two definitions of a built-in role that differ": (
+        rights(given(NETWORK), roles=[custom(NETWORK, JOIN, READ), custom(NETWORK, "*/read")]),
+        "role-definition-unread",
+    ),
     "read at the group and above, not at the subnet": (rights(coverage=AT_GROUP), "assignments-unread"),
     "read in the subscription, not above": (rights(coverage=SUBSCRIPTION_READ), "assignments-unread"),
     "another subscription read": (
@@ -560,6 +564,20 @@ def test_letter_of_an_unresolved_principal() -> None:
 def test_defaults_of_a_model_are_the_careful_ones() -> None:
     found = decide(AccessModel.of(), P, JOIN, Scope.parse(SUBNET), at=datetime(2026, 1, 1, tzinfo=UTC))
     assert found.status is Status.UNDECIDED
+
+
+def test_broken_row_of_a_role_is_not_an_empty_role() -> None:
+    broken = {ROLE.upper(): LOST, NETWORK: LOST}
+    for role, rows, expected in (
+        (ROLE, [], Status.UNDECIDED),
+        (ROLE, [custom(ROLE, "*")], Status.UNDECIDED),
+        # Azure publishes this one: the table knows it.
+        (NETWORK, [], Status.GRANTED),
+    ):
+        model = AccessModel.of(
+            assignments=[given(role)], definitions=rows, broken_definitions=broken, coverage=ALL_READ
+        )
+        assert ask(model).status is expected
 
 
 def test_private_dns_zone_contributor_cannot_join_subnets() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from auditor.access import (
+    ALL_READ,
     NO_HIERARCHY,
     NOTHING_READ,
     AccessModel,
@@ -182,6 +183,11 @@ def test_held_knows_what_it_does_not_know() -> None:
     assert held(rights(), P, at=NOW).whole
     assert held(rights(members=NO_GROUPS_READ), P, at=NOW).missing == NO_GRAPH
     assert isinstance(held(rights(coverage=AT_SUBSCRIPTION), P, at=NOW).missing, Unread)
+
+
+def test_held_is_not_whole_while_eligible_ones_are_unread() -> None:
+    model = AccessModel.of(coverage=ALL_READ, membership=IN_TEAM, eligible_missing=LOST)
+    assert held(model, P, at=NOW).missing == LOST
 
 
 def test_expiring_soonest_first_within_the_days() -> None:
