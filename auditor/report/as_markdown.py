@@ -15,7 +15,9 @@ from auditor.values import Outcome
 T = TypeVar("T")
 LIMIT = 60_000  # bytes; GitHub takes 65,536 characters in a comment
 _LONGEST = 500  # characters of one message
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$:=^])")
+# Marks of GitHub's Markdown, `_` only at a word's edge, and what starts a link of itself. Prose never begins a line
+# here, so the marks of lists and headings are only characters.
+_SPECIAL = re.compile(r"([\\`*\[\]<>|~&$]|\b_|_\b|(?<=:)/(?=/)|(?<=www)\.)", re.IGNORECASE)
 
 
 def render_markdown(report: Report, *, lang: str = "en", limit: int = LIMIT) -> bytes:
@@ -30,7 +32,7 @@ def render_markdown(report: Report, *, lang: str = "en", limit: int = LIMIT) -> 
         page.add(" ".join(said.remarks) + "\n")
     page.add(_counts(report))
     page.add(
-        f"{plain(report.run.cloud)}, run {code(report.run.id)} of {plain(report.run.started_at)}; "
+        f"Cloud {plain(report.run.cloud)}, run {code(report.run.id)} of {plain(report.run.started_at)}; "
         f"{sum(scope.read for scope in report.run.scopes)} of {len(report.run.scopes)} scopes read\n"
     )
     findings = reading_order(report.findings)

@@ -263,10 +263,19 @@ def test_markdown_stays_within_its_size(limit: int) -> None:
 
 
 def test_markdown_neither_calls_people_nor_links() -> None:
-    text = plain("ask @octocat, see [here](javascript:x) or https://evil.example <b>now</b> `x` | # !")
+    text = plain(
+        "ask @octocat, see [here](javascript:x) or https://evil.example www.evil.example <b>now</b> `x` | &lt;"
+    )
     assert "`@octocat,`" in text
     unescaped = re.sub(r"`[^`]*`", "", re.sub(r"\\.", "", text))
-    assert not set("<>[]()`|#*!:") & set(unescaped)
+    assert not set("<>[]`|&@") & set(unescaped)
+    assert "://" not in text
+    assert "www." not in text
+
+
+def test_markdown_leaves_ordinary_prose_alone() -> None:
+    text = "TCP 443 to 10.20.0.0/22 (priority 200) is denied by deny-all; Authorization_RequestDenied: 403"
+    assert plain(text) == text
 
 
 @pytest.mark.parametrize("name", ["a`b", "``", "`", "a ``` b", "plain", ""])

@@ -46,10 +46,10 @@ def test_ordinary_text_stays(text: str) -> None:
 # Every character that Unicode calls invisible or direction-giving and that a resource name may carry.
 @pytest.mark.parametrize(
     "code",
-    (
+    [
         *(0x00, 0x07, 0x1B, 0x7F, 0x85, 0x9B, 0xAD, 0x61C, 0x3164, 0xFEFF, 0xFFFE, 0xFFFF, 0xD800, 0xDFFF, 0xE0041),
         *(0x200B, 0x200E, 0x200F, 0x2028, 0x2029, 0x202E, 0x2060, 0x2066, 0x2069),
-    ),
+    ],
 )
 def test_is_spelled_out(code: int) -> None:
     assert legible(f"a{chr(code)}b") == f"a⟨U+{code:04X}⟩b"
