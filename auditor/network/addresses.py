@@ -136,14 +136,19 @@ class AddressSet:
 
     def prefixes(self) -> tuple[str, ...]:
         """The fewest CIDR prefixes that make up the set, ascending, IPv4 first."""
-        return tuple(text for low, high in self.intervals for text in _summary(low, high))
+        return _prefixes(self)
 
 
 def address_text(number: int) -> str:
     """An address on the common line as text."""
     if number >= _V6_BASE:
         return str(ipaddress.IPv6Address(number - _V6_BASE))
-    return str(ipaddress.IPv4Address(number))
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+@functools.lru_cache(maxsize=8192)
+def _prefixes(addresses: AddressSet) -> tuple[str, ...]:
+    return tuple(text for low, high in addresses.intervals for text in _summary(low, high))
 
 
 def _summary(low: int, high: int) -> Iterable[str]:

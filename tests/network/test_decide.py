@@ -225,7 +225,8 @@ def test_by_what_it_is_allowed(rules: tuple[SecurityRule, ...], how: set[How]) -
 
 def test_no_group_at_all() -> None:
     found = decide((None, None), https(), WITH_DATA)
-    assert (found.access, found.allowed_by()) == (ALLOWED, {How.NO_GROUP})
+    assert found.access is ALLOWED
+    assert found.allowed_by() == {How.NO_GROUP}
 
 
 UNREAD = Unread("/groups/nic", "403", reason="nsg-unread")
@@ -252,8 +253,8 @@ def test_the_order_of_a_series_depends_on_the_direction() -> None:
     assert series(Direction.INBOUND, nic=nic, subnet=subnet) == (subnet, nic)
 
 
-def admin(access: str, priority: int, **how: str) -> AdminRule:
-    return AdminRule(rule=rule(access, priority, **how))
+def admin(access: str, priority: int, *, to: str = "*", ports: str = "*") -> AdminRule:
+    return AdminRule(rule=rule(access, priority, to=to, ports=ports))
 
 
 ADMIN = {
