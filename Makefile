@@ -2,7 +2,7 @@
 # checkout may lie in a folder with a space in its name.
 PYTHON ?= python3
 PY := .venv/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+PIP := $(PY) -m pip --disable-pip-version-check -qq install
 PYTEST := $(PY) -m pytest
 LOCKED := requirements/runtime requirements/replica requirements/dev
 

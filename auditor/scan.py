@@ -448,7 +448,7 @@ def _waived(report: Report, settings: Settings, inventory: Inventory, clock: Cal
     def tags_of(resource_id: str) -> Mapping[str, str]:
         return {str(k): str(v) for k, v in tags.get(key_of(resource_id), {}).items()}
 
-    return waivers.apply(report, waivers.read(settings.waivers), clock().date(), tags_of)
+    return waivers.apply(report, waivers.load(settings.waivers), clock().date(), tags_of)
 
 
 # ---------------------------------------------------------------- the exit status

@@ -21,7 +21,8 @@ def tell(problem: AuditorError, call: Call) -> None:
 
     for each in problem.problems if isinstance(problem, ManyProblems) else (problem,):
         word = "\x1b[31merror:\x1b[0m" if call.colour else "error:"
-        print(f"{word} {legible(each.message)}", file=sys.stderr)
+        for line in each.message.splitlines() or [""]:
+            print(f"{word} {legible(line)}", file=sys.stderr)
         if each.hint:
             print(f"  hint: {legible(each.hint)}", file=sys.stderr)
 

@@ -10,80 +10,12 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from auditor.cli import main
-
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
-CHECK = '''"""A cluster is called as the test wants it.
-
-## What it checks
-Its name.
-
-## Why it matters
-It does not.
-
-## Not concerned
-Nothing.
-
-## Limits
-None.
-"""
-
-from collections.abc import Iterator
-
-from auditor.api import Cluster, Inventory, Mend, Severity, Source, Verdict, check, failed, passed, unknown, warned
-
-OUTCOMES = {"good": passed, "odd": warned, "hidden": unknown}
-
-
-@check(id="own-name", severity=Severity.MEDIUM, source=Source("TEST", "names", "/names"), mend=Mend("call it good"))
-def named(cluster: Cluster, inventory: Inventory) -> Iterator[Verdict]:
-    yield OUTCOMES.get(cluster.name, failed)("named", "{cluster} is called so", cluster=cluster.name)
-'''
-
 Run = Callable[..., int]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Call the program in a folder of its own, with a history and a check of its own."""
-    (tmp_path / "own" / "own").mkdir(parents=True)
-    (tmp_path / "own" / "own" / "name.py").write_text(CHECK, encoding="utf-8")
-
-    def call(*arguments: str, **environment: str) -> int:
-        settings = {"AUDITOR_HISTORY": f"sqlite:///{tmp_path / 'history.sqlite'}", "AUDITOR_QUIET": "true"}
-        settings |= {"AUDITOR_CHECKS_DIR": str(tmp_path / "own"), "AUDITOR_CHECK": "own-name"}
-        settings |= {"AUDITOR_OUTPUT": str(tmp_path / "out")}
-        return main(arguments, environment=settings | environment, working_directory=tmp_path)
-
-    return call
-
-
-def snapshot(folder: Path, *names: str, gaps: bool = False, tail: str = "") -> str:
-    """A snapshot file of clusters with these names."""
-    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/g"
-    rows: list[dict[str, Any]] = []
-    if gaps:
-        gap = {"scope": f"/subscriptions/{SUBSCRIPTION}", "what": "resources", "reason": "forbidden", "hint": "grant"}
-        header = {"type": "auditor/snapshot", "version": 1, "takenAt": "2026-11-24T02:00:00Z", "cloud": "public"}
-        rows.append({**header, "scopes": [f"/subscriptions/{SUBSCRIPTION}"], "gaps": [{**gap, "required": True}]})
-    rows += [
-        {
-            "id": f"{group}/providers/Microsoft.ContainerService/managedClusters/{name}",
-            "type": "microsoft.containerservice/managedclusters",
-            "name": name,
-            "location": "eastus2",
-            "properties": {},
-        }
-        for name in names
-    ]
-    path = folder / f"{'-'.join(names) or 'empty'}.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + tail, encoding="utf-8")
-    return str(path)
-
+Write = Callable[..., str]
 
 STATUSES = {
     "nothing wrong": (("good",), (), 0),
@@ -100,40 +32,42 @@ STATUSES = {
 
 
 @pytest.mark.parametrize(("names", "flags", "status"), STATUSES.values(), ids=STATUSES)
-def test_exit_status(run: Run, tmp_path: Path, names: tuple[str, ...], flags: tuple[str, ...], status: int) -> None:
-    assert run("scan", "--snapshot", snapshot(tmp_path, *names), *flags) == status
+def test_exit_status(
+    run: Run, snapshot: Write, tmp_path: Path, names: tuple[str, ...], flags: tuple[str, ...], status: int
+) -> None:
+    assert run("scan", "--snapshot", snapshot(*names), *flags) == status
 
 
-def test_incomplete_wins_over_findings_and_they_are_written(run: Run, tmp_path: Path) -> None:
-    assert run("scan", "--snapshot", snapshot(tmp_path, "bad", gaps=True), "--fail-on", "medium") == 3
+def test_incomplete_wins_over_findings_and_they_are_written(run: Run, snapshot: Write, tmp_path: Path) -> None:
+    assert run("scan", "--snapshot", snapshot("bad", gaps=True), "--fail-on", "medium") == 3
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert [finding["outcome"] for finding in report["findings"]] == ["fail"]
     assert report["run"]["complete"] is False
 
 
-def test_only_drift_counts_if_asked(run: Run, tmp_path: Path) -> None:
+def test_only_drift_counts_if_asked(run: Run, snapshot: Write, tmp_path: Path) -> None:
     flags = ("--fail-on", "medium", "--fail-on-drift")
-    assert run("scan", "--snapshot", snapshot(tmp_path, "bad"), *flags) == 0
-    assert run("scan", "--snapshot", snapshot(tmp_path, "bad"), *flags) == 0
-    assert run("scan", "--snapshot", snapshot(tmp_path, "bad", "worse"), *flags) == 1
+    assert run("scan", "--snapshot", snapshot("bad"), *flags) == 0
+    assert run("scan", "--snapshot", snapshot("bad"), *flags) == 0
+    assert run("scan", "--snapshot", snapshot("bad", "worse"), *flags) == 1
 
 
-def test_a_severity_of_one_s_own(run: Run, tmp_path: Path) -> None:
+def test_a_severity_of_one_s_own(run: Run, snapshot: Write, tmp_path: Path) -> None:
     (tmp_path / "auditor.toml").write_text('[severity]\nown-name = "critical"\n', encoding="utf-8")
-    assert run("scan", "--snapshot", snapshot(tmp_path, "bad")) == 1
+    assert run("scan", "--snapshot", snapshot("bad")) == 1
 
 
-def test_reports_are_for_their_owner_only(run: Run, tmp_path: Path) -> None:
-    assert run("scan", "--snapshot", snapshot(tmp_path, "good")) == 0
+def test_reports_are_for_their_owner_only(run: Run, snapshot: Write, tmp_path: Path) -> None:
+    assert run("scan", "--snapshot", snapshot("good")) == 0
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()}
     assert modes == {"report.html": 0o600, "report.json": 0o600}
 
 
 def test_one_report_on_standard_output_and_nothing_else(
-    run: Run, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+    run: Run, snapshot: Write, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    name = snapshot(tmp_path, "bad")
+    name = snapshot("bad")
     assert run("scan", "--snapshot", name, "--format", "json", "-o", "-", AUDITOR_QUIET="false") == 0
     seen = capfdbinary.readouterr()
     assert json.loads(seen.out)["findings"][0]["check"] == "own-name"
@@ -142,15 +76,17 @@ def test_one_report_on_standard_output_and_nothing_else(
 
 
 def test_a_machine_s_report_is_english_whatever_the_locale(
-    run: Run, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+    run: Run, snapshot: Write, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    name = snapshot(tmp_path, "bad")
+    name = snapshot("bad")
     assert run("scan", "--snapshot", name, "--format", "json", "-o", "-", LANG="zh_CN.UTF-8") == 0
     assert json.loads(capfdbinary.readouterr().out)["run"]["lang"] == "en"
 
 
-def test_a_snapshot_from_standard_input(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = Path(snapshot(tmp_path, "bad")).read_bytes()
+def test_a_snapshot_from_standard_input(
+    run: Run, snapshot: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = Path(snapshot("bad")).read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
     assert run("scan", "--snapshot", "-", "--fail-on", "medium") == 1
 
@@ -169,9 +105,9 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("flags", "line"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_told_before_the_scan(
-    run: Run, tmp_path: Path, flags: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]
+    run: Run, snapshot: Write, tmp_path: Path, flags: tuple[str, ...], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("scan", "--snapshot", snapshot(tmp_path, "bad"), *flags) == 2
+    assert run("scan", "--snapshot", snapshot("bad"), *flags) == 2
     seen = capsys.readouterr()
     assert seen.out == ""
     assert seen.err.startswith(line)
@@ -189,9 +125,9 @@ def test_an_output_that_cannot_be_written_is_told_before_the_scan(
 
 
 def test_a_broken_line_is_an_error_unless_passed_over(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run, snapshot: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name = snapshot(tmp_path, "bad", tail='{"id": "/subscr')
+    name = snapshot("bad", tail='{"id": "/subscr')
     assert run("scan", "--snapshot", name) == 2
     assert f"error: {name}, line 2: not a JSON object" in capsys.readouterr().err
     assert run("scan", "--snapshot", name, "--skip-broken-lines") == 3
@@ -216,9 +152,9 @@ def test_a_snapshot_with_nothing_in_it_is_status_4(
 
 
 def test_a_snapshot_cut_off_in_mid_compression_is_told(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Run, snapshot: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = gzip.compress(Path(snapshot(tmp_path, "bad")).read_bytes())
+    whole = gzip.compress(Path(snapshot("bad")).read_bytes())
     (tmp_path / "estate.jsonl.gz").write_bytes(whole[:-12])
     assert run("scan", "--snapshot", str(tmp_path / "estate.jsonl.gz")) == 2
     assert "mid-compression" in capsys.readouterr().err

@@ -90,6 +90,12 @@ def test_several_problems_are_several_lines_each_with_its_hint(capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines() == ["error: one", "  hint: do this", "error: two"]
 
 
+def test_a_problem_of_several_lines_is_so_many_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    tell(UsageProblem("line 1: cut off\nline 7: no object", hint="collect again"), CALL)
+    shown = capsys.readouterr().err.splitlines()
+    assert shown == ["error: line 1: cut off", "error: line 7: no object", "  hint: collect again"]
+
+
 def test_a_problem_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     tell(UsageProblem("no file `\x1b[2Jx\u202e`"), CALL)
     assert capsys.readouterr().err == "error: no file `⟨U+001B⟩[2Jx⟨U+202E⟩`\n"
