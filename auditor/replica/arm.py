@@ -134,7 +134,7 @@ class ResourceManager:
         kind = "/".join([namespace, *rest[::2]])
         if len(rest) == 1 and len(parts[:last]) in (2, 4):
             group = parts[3] if last == 4 else None
-            found = [one for one in world.of_type(kind, parts[1], group) if not one.nested]
+            found = world.of_type(kind, parts[1], group)
         else:
             parent = world.get(above)
             if parent is None:

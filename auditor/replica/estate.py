@@ -126,7 +126,10 @@ def from_document(document: Mapping[str, Any], cloud: str | None = None, source:
     if unknown:
         raise EstateProblem(f"{source}: unknown key `{unknown[0]}`; known are {', '.join(sorted(_KEYS))}")
     variables = _object(_object(document.get("variables", {}), source, "variables").get(chosen, {}), source, chosen)
-    filled = {key: _fill(value, variables, source, key) for key, value in document.items() if key != "variables"}
+    filled = {key: value for key, value in document.items() if key != "variables"}
+    # Made-up estates of many subscriptions hold no variable at all: looking is much cheaper than walking.
+    if "${" in json.dumps(filled, ensure_ascii=False):
+        filled = {key: _fill(value, variables, source, key) for key, value in filled.items()}
     return _built(filled, chosen, source)
 
 

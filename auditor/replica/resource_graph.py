@@ -16,7 +16,7 @@ import threading
 import uuid
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,6 +139,10 @@ class Evaluator:
         self._scopes: OrderedDict[tuple[Any, ...], tuple[str, bool]] = OrderedDict()
         self._results: OrderedDict[tuple[str, str], tuple[str, int]] = OrderedDict()
         self._made = 0
+        self._seen: dict[str, int] = {}
+        granted = [*world.estate.unreadable, *(scope for one in world.estate.applications for scope in one.reads)]
+        # Unless a right ends below resource groups, all that lies in one is seen by the same applications.
+        self._fine_grained = any(scope.strip("/").count("/") > 3 for scope in granted)
         self._connection = duckdb_kql.connect()
         self._connection.execute("SET threads = 2")
         self._connection.execute("CREATE MACRO kql_hash(v) AS CAST(hash(CAST(v AS VARCHAR)) >> 1 AS BIGINT)")
@@ -167,7 +171,8 @@ class Evaluator:
         with tempfile.TemporaryDirectory(prefix="auditor-replica-") as folder:
             path = Path(folder) / "rows.jsonl"
             with path.open("w", encoding="utf-8") as lines:
-                lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in self._rows())
+                encode = json.JSONEncoder(ensure_ascii=False).encode
+                lines.writelines(encode(row) + "\n" for row in self._rows())
             quoted = str(path).replace("'", "''")
             self._connection.execute(
                 f"CREATE TABLE rows AS SELECT * FROM read_json('{quoted}', format='newline_delimited', "
@@ -183,8 +188,6 @@ class Evaluator:
         lag = {one.id.lower(): one.merge for one in self._world.estate.index_lag}
         at = 0
         for resource in self._world.resources.values():
-            if resource.nested:
-                continue
             kind = _index_type(resource.type)
             table = table_of(kind)
             if table is None:
@@ -250,16 +253,17 @@ class Evaluator:
 
     def _seen_by(self, identity: str, kind: str) -> int:
         """A bit for each application that may read this row, in the estate's order."""
-        everywhere = kind == "microsoft.authorization/roledefinitions" and identity.count("/") < 5
-        bits = 0
-        for at, application in enumerate(self._world.estate.applications):
-            if kind == "microsoft.resources/subscriptions":
-                seen = self._world.sees_subscription(application, identity.rsplit("/", 1)[1])
-            else:
-                # Built-in role definitions belong to no scope: whoever reads anything reads them.
-                seen = (everywhere and bool(application.reads)) or self._world.may_read(application, identity)
-            bits |= seen << at
-        return bits
+        if kind == "microsoft.resources/subscriptions":
+            subscription = identity.rsplit("/", 1)[1]
+            return _bits(self._world.sees_subscription(one, subscription) for one in self._world.estate.applications)
+        if kind == "microsoft.authorization/roledefinitions" and identity.count("/") < 5:
+            # Built-in role definitions belong to no scope: whoever reads anything reads them.
+            return _bits(bool(one.reads) for one in self._world.estate.applications)
+        container = identity if self._fine_grained else "/".join(identity.lower().split("/", 5)[:5])
+        if container not in self._seen:
+            seen = (self._world.may_read(one, container) for one in self._world.estate.applications)
+            self._seen[container] = _bits(seen)
+        return self._seen[container]
 
     def answer(self, application: Application, body: bytes, api_version: str) -> tuple[Answer, str, str]:
         """Execute a query request; the tables it names and its text come back beside the answer."""
@@ -432,6 +436,10 @@ class Evaluator:
             f"SELECT {cells} FROM {table} WHERE rowid >= {offset} AND rowid < {offset + max(count, 0)} ORDER BY rowid"
         ).fetchall()
         return [(name, _column_type(kind)) for name, kind in types], [list(row) for row in rows]
+
+
+def _bits(flags: Iterable[bool]) -> int:
+    return sum(flag << at for at, flag in enumerate(flags))
 
 
 def _cell(name: str, kind: str) -> str:

@@ -3,6 +3,7 @@
 ARM ids compare without case, so every key here is lower case; bodies keep the casing that the estate wrote.
 """
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,6 @@ class Resource:
     parent: str
     subscription: str | None
     resource_group: str | None
-    nested: bool
 
 
 class World:
@@ -35,7 +35,9 @@ class World:
         self.subscriptions = {one.id.lower(): one for one in estate.subscriptions}
         self.groups = {one.id.lower(): one for one in estate.management_groups}
         self.resources: dict[str, Resource] = {}
-        self._children: dict[tuple[str, str], list[str]] = {}
+        self._nested: dict[str, Resource] = {}
+        self._children: dict[tuple[str, str], list[Resource]] = {}
+        self._nested_children: dict[tuple[str, str], list[Resource]] = {}
         self._by_type: dict[tuple[str, str], list[str]] = {}
         self._of_type: dict[str, list[str]] = {}
         self._lines: dict[str | None, tuple[str, ...]] = {
@@ -43,12 +45,11 @@ class World:
         }
         self._unreadable = frozenset(_scope_key(one) for one in estate.unreadable)
         for body in self._containers():
-            self._add(body, nested=False)
+            self._add(body)
         for body in estate.resources:
-            self._add(body, nested=False)
-        for resource in list(self.resources.values()):
-            for child in nested_children(resource.body):
-                self._add(child, nested=True)
+            self._add(body)
+        self._opened: set[str] = set()
+        self._opening = threading.Lock()
 
     def _containers(self) -> Iterator[Body]:
         """Management groups, subscriptions and resource groups, as far as the estate only implies them."""
@@ -86,21 +87,14 @@ class World:
                 }
         yield from seen.values()
 
-    def _add(self, body: Body, *, nested: bool) -> None:
-        identity: str = body["id"]
-        key = identity.lower().rstrip("/")
-        if key in self.resources:
+    def _add(self, body: Body) -> None:
+        resource = _resource(body)
+        if resource.key in self.resources:
             return
-        parts = key.split("/")
-        subscription = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else None
-        in_group = subscription is not None and len(parts) > 4 and parts[3] == "resourcegroups"
-        group = parts[4] if in_group else None
-        kind = str(body.get("type") or type_of(identity)).lower()
-        parent = parent_of(key)
-        self.resources[key] = Resource(body, key, kind, parent, subscription, group, nested)
-        self._children.setdefault((parent, key.rsplit("/", 2)[-2]), []).append(key)
-        self._by_type.setdefault((subscription or "", kind), []).append(key)
-        self._of_type.setdefault(kind, []).append(key)
+        self.resources[resource.key] = resource
+        self._children.setdefault((resource.parent, resource.key.rsplit("/", 2)[-2]), []).append(resource)
+        self._by_type.setdefault((resource.subscription or "", resource.type), []).append(resource.key)
+        self._of_type.setdefault(resource.type, []).append(resource.key)
 
     def _group_line(self, name: str | None) -> Iterator[str]:
         while name is not None:
@@ -109,15 +103,38 @@ class World:
 
     def get(self, identity: str) -> Resource | None:
         """The resource of this id, whether it stands alone or inside another."""
-        return self.resources.get(identity.lower().rstrip("/"))
+        key = identity.lower().rstrip("/")
+        if key in self.resources:
+            return self.resources[key]
+        self._open(key)
+        return self._nested.get(key)
 
     def children(self, parent: str, collection: str) -> list[Resource]:
-        """What lies right below `parent` in `collection` (`subnets`), in the estate's order."""
-        keys = self._children.get((parent.lower().rstrip("/"), collection.lower()), [])
-        return [self.resources[key] for key in keys]
+        """What lies right below `parent` in `collection` (`subnets`): alone first, then what is inside it only."""
+        place = (parent.lower().rstrip("/"), collection.lower())
+        self._open("/".join((*place, "?")))
+        return [*self._children.get(place, ()), *self._nested_children.get(place, ())]
+
+    def _open(self, key: str) -> None:
+        """Index what the nearest resource above `key` carries inside it; large estates hold too much to do it early."""
+        above = parent_of(key)
+        while above and above not in self.resources:
+            above = parent_of(above) if above.count("/") > 1 else ""
+        if not above:
+            return
+        with self._opening:
+            if above in self._opened:
+                return
+            for body in nested_children(self.resources[above].body):
+                child = _resource(body)
+                if child.key not in self.resources and child.key not in self._nested:
+                    self._nested[child.key] = child
+                    place = (child.parent, child.key.rsplit("/", 2)[-2])
+                    self._nested_children.setdefault(place, []).append(child)
+            self._opened.add(above)
 
     def of_type(self, kind: str, subscription: str | None = None, resource_group: str | None = None) -> list[Resource]:
-        """Every resource of a type, of the tenant or of one subscription or resource group."""
+        """Every resource of a type that stands alone, of the tenant or of one subscription or resource group."""
         if subscription is None:
             return [self.resources[key] for key in self._of_type.get(kind.lower(), [])]
         found = (self.resources[key] for key in self._by_type.get((subscription.lower(), kind.lower()), []))
@@ -194,6 +211,16 @@ class World:
         line = [self.groups[key.rsplit("/", 1)[1]] for key in self._group_line(name)]
         chain: list[Body] = [{"name": one.id, "displayName": one.display_name} for one in line]
         return [*chain, {"name": self.estate.tenant_id, "displayName": "Tenant Root Group"}]
+
+
+def _resource(body: Body) -> Resource:
+    identity: str = body["id"]
+    key = identity.lower().rstrip("/")
+    parts = key.split("/")
+    subscription = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else None
+    in_group = subscription is not None and len(parts) > 4 and parts[3] == "resourcegroups"
+    kind = str(body.get("type") or type_of(identity)).lower()
+    return Resource(body, key, kind, parent_of(key), subscription, parts[4] if in_group else None)
 
 
 def type_of(identity: str) -> str:
