@@ -1,6 +1,16 @@
 """What a check may import, together with the standard library: the contract for built-in and users' checks alike."""
 
 from auditor import access, network
+from auditor.api.outbound import (
+    ALLOW_TAG,
+    DOCUMENTED,
+    deciding,
+    effect_of,
+    free_priority,
+    outbound_verdict,
+    rule_shown,
+    trace_of,
+)
 from auditor.api.verdicts import (
     Mend,
     Source,
@@ -177,7 +187,9 @@ from auditor.values import (
 )
 
 __all__ = [
+    "ALLOW_TAG",
     "APPLICATION_ID",
+    "DOCUMENTED",
     "HTTPS",
     "KUBELET",
     "RIGHTS_ROLES",
@@ -265,11 +277,14 @@ __all__ = [
     "computes_unread",
     "connected_peerings",
     "control_plane",
+    "deciding",
     "default_route_hop",
+    "effect_of",
     "endpoints_of",
     "failed",
     "fold",
     "footprint",
+    "free_priority",
     "frontends_of",
     "gateway_in",
     "grants_shown",
@@ -298,6 +313,7 @@ __all__ = [
     "network_isolated",
     "network_of",
     "not_applicable",
+    "outbound_verdict",
     "owned_elsewhere",
     "passed",
     "peers_of",
@@ -316,6 +332,7 @@ __all__ = [
     "required_classes",
     "resource_name",
     "role_name",
+    "rule_shown",
     "rules_of",
     "scope_of",
     "scoring_addresses",
@@ -326,6 +343,7 @@ __all__ = [
     "table_of",
     "tag_data",
     "tag_source",
+    "trace_of",
     "unknown",
     "verdict",
     "warned",

@@ -34,8 +34,7 @@ GROUP = "eeeeeeee-0000-4000-8000-000000000001"
 CUSTOM = "dddddddd-0000-4000-8000-000000000001"
 BLOB_CONDITION = "((!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'})))"
 NETWORK_CONDITION = (
-    "((!(ActionMatches{'Microsoft.Network/virtualNetworks/subnets/join/action'})) OR "
-    "(@Resource[x] StringEquals 'y'))"
+    "((!(ActionMatches{'Microsoft.Network/virtualNetworks/subnets/join/action'})) OR (@Resource[x] StringEquals 'y'))"
 )
 PREVIOUS = cluster(identity="none", client_id=APPLICATION, nodes=NODES, kubelet=None)
 
