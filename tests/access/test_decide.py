@@ -191,6 +191,14 @@ MISSING = {
     "hierarchy unread, nothing at management groups": rights(given(READER), hierarchy=NO_HIERARCHY),
     "hierarchy unread, too little at a management group": rights(given(ACR_PULL, FOREIGN), hierarchy=NO_HIERARCHY),
     "read at and above, and below": rights(coverage=BOTH_WAYS),
+    "read below the subscription, and upwards from another group": rights(
+        coverage=Coverage.of(downwards=[SUBSCRIPTION], upwards=[LOOK_ALIKE])
+    ),
+    "the same with management groups unread": rights(
+        coverage=Coverage.of(downwards=[SUBSCRIPTION], upwards=[LOOK_ALIKE]), hierarchy=NO_HIERARCHY
+    ),
+    "a group that is gone held it": rights(to_group(NETWORK), gone=[TEAM], members=IN_TEAM),
+    "unreadable row of a group, groups are read": rights(given(OWNER, LOST, to=TEAM, kind="Group")),
     "a hole that does not concern it": rights(coverage=HOLE_ELSEWHERE),
     "unreadable row of another user": rights(given(OWNER, LOST, to=OTHER, kind="User"), members=NO_GROUPS_READ),
     "unreadable scope, role that lacks it": rights(given(ACR_PULL, LOST)),
@@ -251,6 +259,18 @@ UNDECIDED = {
     ),
     "read at the group and above, not at the subnet": (rights(coverage=AT_GROUP), "assignments-unread"),
     "read in the subscription, not above": (rights(coverage=SUBSCRIPTION_READ), "assignments-unread"),
+    "read in the subscription, management groups unread": (
+        rights(coverage=SUBSCRIPTION_READ, hierarchy=NO_HIERARCHY),
+        "assignments-unread",
+    ),
+    "a hole at a management group that may be above": (
+        rights(coverage=Coverage.of(downwards=["/"], holes={FOREIGN: LOST}), hierarchy=NO_HIERARCHY),
+        "unread",
+    ),
+    "read at, above and below all but the root": (
+        rights(coverage=Coverage.of(downwards=[TENANT])),
+        "assignments-unread",
+    ),
     "another subscription read": (
         rights(coverage=Coverage.of(downwards=[SECOND], upwards=[SECOND])),
         "assignments-unread",
@@ -470,6 +490,29 @@ def test_many_unread_groups_are_one_piece() -> None:
     assert piece.what == "members of group g000, g001, g002, g003, g004 and 45 more"
 
 
+def test_trace_tells_what_was_searched_and_what_decides() -> None:
+    def kinds(model: AccessModel) -> list[str]:
+        found = decide(model, P, JOIN, Scope.parse(SUBNET), at=NOW)
+        assert all(step.text.format(**step.facts) for step in found.trace)
+        return [step.kind for step in found.trace]
+
+    assert kinds(rights(given(NETWORK))) == ["search", "grant"]
+    assert kinds(rights(to_group(NETWORK), members=IN_TEAM)) == ["search", "groups", "grant"]
+    assert kinds(rights(given(READER))) == ["search", "miss-wrong-role", "missing"]
+    assert kinds(rights(denies=[deny("*")])) == ["search", "deny"]
+    assert kinds(rights(given(NETWORK), denies=[deny("*", condition="x")])) == ["search", "deny-open", "grant"]
+    assert kinds(rights(given(READER), coverage=NOTHING_READ)) == ["search", "miss-wrong-role", "open"]
+    unread_denies = rights(given(NETWORK), denies_expected=[GROUP], deny_coverage=NOTHING_READ)
+    assert kinds(unread_denies) == ["search", "grant", "deny-unread"]
+    unresolved = decide(rights(), LOST, JOIN, Scope.parse(SUBNET), at=NOW)
+    assert [step.kind for step in unresolved.trace] == ["principal"]
+
+
+def test_trace_counts_the_scopes_above() -> None:
+    first = ask(rights()).trace[0]
+    assert first.facts == {"principal": CONTROL, "scope": SUBNET, "above": 6}
+
+
 def test_conditional_grant_is_named() -> None:
     [first, _] = ask(rights(given(NETWORK, condition=CONSTRAINS_NETWORK, name="a"))).undecided
     assert first.conditional is not None
@@ -519,6 +562,9 @@ def test_management_group_itself_as_scope() -> None:
     scope = Scope.parse(PLATFORM)
     assert decide(rights(given(READER, TENANT)), P, READ, scope, at=NOW).status is Status.GRANTED
     assert decide(rights(given(READER, SUBSCRIPTION)), P, READ, scope, at=NOW).status is Status.MISSING
+    read_there = rights(coverage=Coverage.of(upwards=[PLATFORM]))
+    assert decide(read_there, P, READ, scope, at=NOW).status is Status.MISSING
+    assert decide(read_there, P, READ, Scope.parse(SUBNET), at=NOW).status is Status.UNDECIDED
 
 
 # The letter: exactly this role

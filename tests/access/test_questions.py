@@ -241,6 +241,13 @@ def test_denying(model: AccessModel, here: int, whole: bool, with_below: int) ->
     assert len(denying(model, P, ON_SUBNET, scope, below=True)) == with_below
 
 
+def test_denying_says_first_that_nothing_was_read() -> None:
+    model = AccessModel.of(denies=[deny("*", condition="x")])
+    missing = denying(model, P, ON_SUBNET, Scope.parse(GROUP)).missing
+    assert missing is not None
+    assert (missing.what, missing.reason) == (f"deny assignments at {GROUP.lower()}", "deny-unread")
+
+
 ASSIGNABLE = {
     "its subscription": (["/subscriptions/10000000-0000-4000-8000-000000000001/"], True),
     "its group, shouted": ([GROUP.upper()], True),
