@@ -62,7 +62,10 @@ class Coverage:
 
     def lacking(self, chain: Chain) -> Unread | None:
         """None if every scope of the chain was read; else what was not, the nearest one named."""
-        hole = next((key for key in self.holes if key in chain.keys or chain.may_hold(key)), None)
+        # A hole whose place is no scope (`tenant`, an empty text) could be anywhere.
+        hole = next(
+            (key for key in self.holes if key in chain.keys or chain.may_hold(key) or not key.startswith(ROOT)), None
+        )
         if hole is not None:
             return self.holes[hole]
         if ROOT in self.downwards:

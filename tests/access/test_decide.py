@@ -263,6 +263,7 @@ UNDECIDED = {
         rights(coverage=SUBSCRIPTION_READ, hierarchy=NO_HIERARCHY),
         "assignments-unread",
     ),
+    "a hole that names no scope": (rights(coverage=Coverage.of(downwards=["/"], holes={"": LOST})), "unread"),
     "a hole at a management group that may be above": (
         rights(coverage=Coverage.of(downwards=["/"], holes={FOREIGN: LOST}), hierarchy=NO_HIERARCHY),
         "unread",
