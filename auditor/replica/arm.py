@@ -106,6 +106,8 @@ class ResourceManager:
         if "providers" not in parts:
             return self._one(world, call)
         last = len(parts) - 1 - parts[::-1].index("providers")
+        if last + 2 >= len(parts):
+            return _not_found(call)
         namespace, rest = parts[last + 1], parts[last + 2 :]
         if namespace == "microsoft.authorization" and rest[:1] and rest[0] in _AUTHORIZATION_LISTS:
             scope = "/" + "/".join(call.path.strip("/").split("/")[:last])

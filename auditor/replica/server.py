@@ -11,6 +11,7 @@ import socket
 import socketserver
 import ssl
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -423,8 +424,9 @@ class _Server(ThreadingHTTPServer):
                 continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away or does not trust the certificate is no news; anything else is logged."""
-        _log.debug("connection from %s failed", client_address, exc_info=True)
+        """A client that went away or does not trust the certificate is no news; anything else is a defect of ours."""
+        expected = isinstance(sys.exc_info()[1], OSError)
+        _log.log(logging.DEBUG if expected else logging.ERROR, "request of %s failed", client_address, exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -230,7 +230,7 @@ def type_of(identity: str) -> str:
     if "providers" not in lowered:
         return "Microsoft.Resources/resourceGroups" if len(parts) > 2 else "Microsoft.Resources/subscriptions"
     last = len(parts) - 1 - lowered[::-1].index("providers")
-    return "/".join([parts[last + 1], *parts[last + 2 :: 2]])
+    return "/".join([*parts[last + 1 : last + 2], *parts[last + 2 :: 2]])
 
 
 def parent_of(identity: str) -> str:

@@ -344,6 +344,16 @@ def test_what_the_caller_may_not_read_is_left_out_in_silence(narrow: Client) -> 
     assert shown == {"name": "ML production"}
 
 
+def test_a_right_on_a_single_resource_shows_just_that(client_of: ClientOf) -> None:
+    [whole, narrow] = document()["applications"]
+    estate = from_document(document(applications=[whole, {**narrow, "reads": [NSG]}], unreadable=[CLUSTER]))
+    query = "resources | project name | order by name asc"
+    with serve(estate, quota=False) as replica:
+        assert client_of(replica, 1).rows(query) == [{"name": "nodes-nsg"}]
+        assert {"name": "score"} not in client_of(replica, 0).rows(query)
+        assert client_of(replica, 1).get(f"{NSG}/securityRules").json()["value"][0]["name"] == "allow-acr"
+
+
 def test_unreadable_scopes_vanish(client_of: ClientOf) -> None:
     with serve(from_document(document(unreadable=[f"/subscriptions/{TEST}"])), quota=False) as replica:
         client = client_of(replica, 0)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auditor.replica import Replica, serve
 from auditor.replica.estate import from_document
 from tests.replica.client import Client
-from tests.replica.contoso import CLUSTER, NARROW, NSG, PROD, SCANNER, TENANT, document
+from tests.replica.contoso import CLUSTER, NARROW, NET, NSG, PROD, ROOT_GROUP, SCANNER, TENANT, document
 
 ClientOf = Callable[[Replica, int], Client]
 
@@ -135,3 +137,38 @@ def test_importing_the_replica_loads_no_database_and_no_cryptography() -> None:
     program = f"import sys, auditor.replica; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+_SEGMENTS = (
+    "subscriptions", PROD, "resourceGroups", "Net-RG", "providers", "Microsoft.Network", "virtualNetworks", "hub",
+    "Microsoft.Authorization", "roleAssignments", "Microsoft.Management", "managementGroups", "contoso", "locations",
+    "serviceTags", "Microsoft.Insights", "eventtypes", "management", "values", "resources", "", "..", "%00", "ü",
+    "graph", "v1.0", "servicePrincipals", "groups", "descendants", "permissions", "$skiptoken",
+)  # fmt: skip
+_STARTS = ("", "/subscriptions", f"/subscriptions/{PROD}", "/providers", ROOT_GROUP, NET, NSG, "/graph/v1.0")
+
+
+def _headers(replica: Replica, audience: str) -> dict[str, str]:
+    form = f"grant_type=client_credentials&client_id={SCANNER}&client_secret=open%20sesame&scope={audience}"
+    answer, _ = replica.handle("POST", f"/{TENANT}/oauth2/v2.0/token", {}, f"{form}/.default".encode())
+    return {"Authorization": "Bearer " + json.loads(answer.body)["access_token"]}
+
+
+@given(
+    st.sampled_from(_STARTS),
+    st.lists(st.sampled_from(_SEGMENTS), max_size=5),
+    st.sampled_from(["", "&$skiptoken=x", "&$filter='", "&%ff=%ff"]),
+)
+def test_any_path_gets_an_answer(contoso: Replica, start: str, segments: list[str], query: str) -> None:
+    target = "/".join([start, *segments])
+    audience = contoso.graph_endpoint if target.startswith("/graph") else contoso.base_url
+    answer, _ = contoso.handle("GET", f"{target}?api-version=2024-05-01{query}", _headers(contoso, audience), b"")
+    assert answer.status in (200, 400, 403, 404, 405)
+    assert isinstance(json.loads(answer.body), dict)
+
+
+@given(st.binary(max_size=40) | st.text(max_size=20).map(lambda text: json.dumps({"query": text}).encode()))
+def test_any_query_body_gets_an_answer(contoso: Replica, body: bytes) -> None:
+    target = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-03-01"
+    answer, _ = contoso.handle("POST", target, _headers(contoso, contoso.base_url), body)
+    assert answer.status in (200, 400, 501)
