@@ -133,32 +133,27 @@ def verdict(report: Report, words: NullTranslations) -> Verdict:
 
 
 def _remarks(report: Report, words: NullTranslations, failing: int, unknown: int, *, told_failing: bool) -> list[str]:
-    n_ = words.ngettext
+    _, n_ = words.gettext, words.ngettext
     said = []
-    critical = report.summary.by_severity.get(Severity.CRITICAL, 0)
-    high = report.summary.by_severity.get(Severity.HIGH, 0)
+    graded = _graded(report, words)
     if failing and not told_failing:
-        text = n_("{n} violation stands in all", "{n} violations stand in all", failing).format(n=failing)
-        said.append(text + _graded(words, critical, high))
-    elif critical or high:
-        said.append(_graded(words, critical, high).removeprefix(", ").capitalize() + ".")
-    if said and not said[0].endswith("."):
-        said[0] += "."
+        if graded:
+            text = n_("{n} violation stands in all: {graded}.", "{n} violations stand in all: {graded}.", failing)
+        else:
+            text = n_("{n} violation stands in all.", "{n} violations stand in all.", failing)
+        said.append(text.format(n=failing, graded=graded))
+    elif graded:
+        said.append(_("Of these: {graded}.").format(graded=graded))
     if unknown:
         said.append(n_("{n} finding is unknown.", "{n} findings are unknown.", unknown).format(n=unknown))
-    if report.summary.waived:
-        said.append(
-            n_("{n} finding is waived.", "{n} findings are waived.", report.summary.waived).format(
-                n=report.summary.waived
-            )
-        )
+    if waived := report.summary.waived:
+        said.append(n_("{n} finding is waived.", "{n} findings are waived.", waived).format(n=waived))
     return said
 
 
-def _graded(words: NullTranslations, critical: int, high: int) -> str:
-    parts = []
-    if critical:
-        parts.append(words.gettext("{n} critical").format(n=critical))
-    if high:
-        parts.append(words.gettext("{n} high").format(n=high))
-    return ", " + ", ".join(parts) if parts else ""
+def _graded(report: Report, words: NullTranslations) -> str:
+    """How many of the unwaived failures are critical and high; empty if none is."""
+    _ = words.gettext
+    grades = ((Severity.CRITICAL, _("{n} critical")), (Severity.HIGH, _("{n} high")))
+    counts = [(text, report.summary.by_severity.get(severity, 0)) for severity, text in grades]
+    return _(", ").join(text.format(n=count) for text, count in counts if count)

@@ -321,7 +321,7 @@
         box.checked = facet.chosen.has(value);
         label.classList.toggle("zero", !hits);
       }
-    status.textContent = shown.length === count ? put(_("{n} findings"), { n: number(count) }) : put(_("{n} of {m} findings"), { n: number(shown.length), m: number(count) });
+    status.textContent = shown.length === count ? put(count === 1 ? _("{n} finding") : _("{n} findings"), { n: number(count) }) : put(_("{n} of {m} findings"), { n: number(shown.length), m: number(count) });
     reset.hidden = !query && !facets.some((facet) => facet.chosen.size);
   };
   const update = () => { filter(); render(); paintFacets(); };

@@ -101,16 +101,16 @@ def test_without_javascript_a_finding_says_the_same(name: str, reader: Reader) -
 
 def test_the_head_says_verdict_drift_coverage_and_gaps(reader: Reader) -> None:
     page = reader.open(NIGHT)
-    assert page.locator("h1").inner_text() == "3 deviations are new or changed."
-    assert page.locator(".incomplete").count() == 1
-    assert [tile.inner_text().split("\n") for tile in page.locator(".tile").all()] == [
+    assert page.locator("h1:visible").inner_text() == "3 deviations are new or changed."
+    assert page.locator(".incomplete:visible").count() == 1
+    assert [tile.inner_text().split("\n") for tile in page.locator(".tile:visible").all()] == [
         ["2", "New"],
         ["1", "Changed"],
         ["1", "No longer verified"],
         ["1", "Resolved"],
     ]
-    assert page.locator(".card-coverage .big").inner_text() == "2 of 3 scopes read"
-    gaps = page.locator(".gaps li").all()
+    assert page.locator(".card-coverage .big:visible").inner_text() == "2 of 3 scopes read"
+    gaps = page.locator(".gaps li:visible").all()
     assert [gap.locator(".gap-hint").count() for gap in gaps] == [1, 1]
     assert "grant Reader on the subscription" in gaps[0].inner_text()
 
@@ -168,7 +168,7 @@ def test_a_facet_narrows_and_counts_what_the_others_leave(reader: Reader) -> Non
 
 def test_a_tile_in_the_head_filters_the_list(reader: Reader) -> None:
     page = reader.open(NIGHT)
-    page.locator(".tile a", has_text="Resolved").click()
+    page.locator(".tile a:visible", has_text="Resolved").click()
     assert page.locator("#app article").count() == 1
 
 
@@ -324,6 +324,18 @@ def test_no_hostile_name_leaves_its_comment_or_its_quotes(reader: Reader, tmp_pa
     assert f"az network nsg show --name {factory.HOSTILE_NAMES['shell']}" in calls
     assert all(line.startswith("az network nsg show --name ") for line in calls)
     assert "+ touch" not in printed
+
+
+def test_the_language_is_switched_in_the_page(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.get_by_label("Language").select_option("zh-CN")
+    assert page.locator("h1:visible").inner_text() == "3 项偏差是新增或有变化的。"
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    assert page.locator(".group h3").first.inner_text() == "自上次运行以来新增 2"
+    assert page.get_by_role("button", name="修复脚本").count() == 1
+    page.get_by_label("语言").select_option("en")
+    assert page.locator("h1:visible").inner_text() == "3 deviations are new or changed."
+    assert reader.complaints == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,0 +1,52 @@
+"""The report in another language: complete, not stale, and with the same placeholders."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from auditor.report import render_html
+from auditor.report.triage import verdict
+from auditor.report.wording import languages, wording
+from scripts import messages
+from tests.report import sample
+
+LOCALES = sorted(folder.name for folder in messages.LOCALE.iterdir())
+_PLACE = re.compile(r"\{\w+\}|%\(\w+\)s")
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_text_is_translated_and_none_is_stale(locale: str) -> None:
+    known, said = messages.read(locale), messages.said()
+    assert [message.id for message in said if message.id and message.id not in known] == []
+    assert [message.id for message in known if message.id and message.id not in said] == []
+    assert [message.id for message in known if message.id and not messages.translated(message)] == []
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_translation_keeps_the_placeholders(locale: str) -> None:
+    for message in messages.read(locale):
+        if not message.id:
+            continue
+        wanted = message.id if isinstance(message.id, str) else message.id[0]
+        for given in messages.forms(message):
+            assert sorted(_PLACE.findall(given)) == sorted(_PLACE.findall(wanted)), wanted
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_the_compiled_catalogue_is_that_of_the_text(locale: str) -> None:
+    compiled = messages.LOCALE / locale / "LC_MESSAGES" / "auditor.mo"
+    assert compiled.read_bytes() == messages.as_mo(messages.read(locale)), "run scripts/messages.py"
+
+
+def test_chinese_is_offered_and_spoken() -> None:
+    assert languages() == ("en", "zh-CN")
+    assert verdict(sample.night(), wording("zh-CN")).headline == "3 项偏差是新增或有变化的。"
+    page = render_html(sample.night(), lang="zh-CN")
+    assert '<html lang="zh-CN">' in page
+    assert "覆盖范围" in page
+
+
+def test_an_unknown_language_is_english() -> None:
+    assert verdict(sample.night(), wording("tlh")).headline == "3 deviations are new or changed."
