@@ -84,6 +84,7 @@ from auditor.derive.principals import (
     kubelet,
     mistaken_for,
 )
+from auditor.derive.ranges import Neighbours, RangeOwner, neighbours, parse_ranges
 from auditor.derive.registries import (
     RegistryUse,
     regions_of,
@@ -219,6 +220,7 @@ __all__ = [
     "Malformed",
     "Mend",
     "NatGateway",
+    "Neighbours",
     "NetworkInterface",
     "NetworkUse",
     "OnlineEndpoint",
@@ -230,6 +232,7 @@ __all__ = [
     "PrivateEndpoint",
     "PrivatePath",
     "PublicIpAddress",
+    "RangeOwner",
     "Reach",
     "Registry",
     "RegistryClasses",
@@ -308,6 +311,7 @@ __all__ = [
     "misses_shown",
     "mistaken_for",
     "nearest",
+    "neighbours",
     "network",
     "network_id_of",
     "network_isolated",
@@ -315,6 +319,7 @@ __all__ = [
     "not_applicable",
     "outbound_verdict",
     "owned_elsewhere",
+    "parse_ranges",
     "passed",
     "peers_of",
     "private_path",
