@@ -178,10 +178,10 @@ def _scopes(walk: Walk, subscriptions: Sequence[dict[str, Any]]) -> list[Diagnos
 
 
 def _group(walk: Walk, group: str, visible: set[str]) -> list[Diagnosis]:
-    from auditor.collect import surroundings
+    from auditor.collect.scopes import group_scope, subscriptions_below
 
-    scope = f"/providers/Microsoft.Management/managementGroups/{group}"
-    hidden = surroundings.hidden_subscriptions(walk, group, visible)
+    scope = group_scope(group)
+    hidden = sorted((subscriptions_below(walk, group) or set()) - visible)
     gaps = [gap for gap in walk.gaps.all() if fold(gap.scope) == fold(scope)]
     if gaps:
         return [Diagnosis("rights", "problem", f"{scope}: {gaps[0].reason}", gaps[0].hint)]

@@ -56,6 +56,23 @@ def read(wire: Wire, query: Query, reach: Reach, stopped: Callable[[], None]) ->
     return _read_once(wire, query, reach, stopped)
 
 
+def peek(wire: Wire, query: Query, reach: Reach, stopped: Callable[[], None]) -> tuple[Answer, int]:
+    """The rows of a query that fit one page, else none of them; and how many there are. One request either way."""
+    if len(reach.parts()) > 1:
+        answer = read(wire, query, reach, stopped)
+        return answer, len(answer.rows)
+    pages = Pages()
+    stopped()
+    body, cut = _ask(wire, query, reach, PAGE_ROWS[0], None)
+    page = decode(body)
+    wire.governor.count_rows(operation_of(query), len(page.data))
+    token = pages.add(page)
+    if token and page.total <= PAGE_ROWS[0]:
+        answer = read(wire, query, reach, stopped)
+        return answer, len(answer.rows)
+    return Answer([] if token else pages.rows, cut), page.total
+
+
 def _read_once(wire: Wire, query: Query, reach: Reach, stopped: Callable[[], None]) -> Answer:
     rows: list[dict[str, Any]] = []
     cut = False

@@ -121,6 +121,18 @@ def subscriptions() -> Query:
     )
 
 
+def subscriptions_of(ids: Iterable[str]) -> list[Query]:
+    """Subscriptions by their GUIDs."""
+    return [
+        query(
+            "resourcecontainers",
+            f"type =~ 'microsoft.resources/subscriptions' and subscriptionId in~ {value_list(run)}",
+            "microsoft.resources/subscriptions",
+        )
+        for run in chunks(ids)
+    ]
+
+
 def resources_where(conditions: Iterable[str]) -> list[Query]:
     """One query over `resources` for everything that a round asks for, several only where that would be too long."""
     queries: list[Query] = []

@@ -1,4 +1,4 @@
-"""What Resource Graph does not hold: computes, extensions where their table is missing, hidden subscriptions, tags."""
+"""What Resource Graph does not hold: computes, service tags, and extensions where their table is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auditor.collect.arm import API_VERSIONS, get, list_all, twice
 from auditor.collect.failures import Failure, describe
 from auditor.collect.references import at
 from auditor.collect.wire import WIRE_ERRORS
-from auditor.values import fold, region_key
+from auditor.values import ResourceId, region_key
 
 if TYPE_CHECKING:
     from auditor.collect.walk import Walk
@@ -90,31 +90,14 @@ def _extensions_of(walk: Walk, cluster: str) -> None:
         )
 
 
-def hidden_subscriptions(walk: Walk, group: str, visible: set[str]) -> list[str]:
-    """Subscriptions that ARM lists below a management group and that we do not see.
-
-    Resource Graph gives no sign of them but fewer rows.
-    """
-    scope = f"/providers/Microsoft.Management/managementGroups/{group}"
-    url = f"{scope}/descendants?api-version={API_VERSIONS['managementGroups']}"
-    try:
-        below = list_all(walk.wire, url, "ARM/descendants", walk.stopped)
-    except Failure as failure:
-        walk.gaps.add(
-            scope,
-            "microsoft.resources/subscriptions",
-            failure,
-            required=True,
-            operation="Microsoft.Management/managementGroups/descendants/read",
-        )
-        return []
-    names = {
-        fold(str(each.get("name") or ""))
-        for each in below
-        if fold(str(each.get("type") or "")).endswith("/subscriptions")
-        or "/subscriptions/" in fold(str(each.get("id")))
-    }
-    return sorted(name for name in names - visible if name)
+def tag_place(walk: Walk) -> tuple[str, str] | None:
+    """(subscription, location) from where service tags are asked: of the first cluster, else of anything."""
+    for kinds in ((CLUSTERS,), (WORKSPACES, "microsoft.containerinstance/containergroups")):
+        for row in walk.rows_of(*kinds):
+            subscription = ResourceId.parse(row["id"]).subscription_id
+            if row.get("location") and subscription:
+                return subscription, str(row["location"])
+    return None
 
 
 def service_tags(walk: Walk, place: tuple[str, str] | None, taken_at: datetime) -> None:

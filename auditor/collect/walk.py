@@ -57,13 +57,22 @@ class Walk:
     def read(self, query: Query, reach: Reach) -> list[Row]:
         """A query's rows; a scope that Resource Graph cut at its limit is a required gap, whatever came."""
         answer = graph.read(self.wire, query, reach, self.stopped)
-        if answer.scope_cut:
+        self._note_cut(query, reach, answer.scope_cut)
+        return answer.rows
+
+    def peek(self, query: Query, reach: Reach) -> tuple[list[Row], int]:
+        """A query's rows if one page holds them all, else none; and how many there are."""
+        answer, total = graph.peek(self.wire, query, reach, self.stopped)
+        self._note_cut(query, reach, answer.scope_cut)
+        return answer.rows, total
+
+    def _note_cut(self, query: Query, reach: Reach, cut: bool) -> None:
+        if cut:
             limit = Failure("scope-cut", "Resource Graph left out subscriptions beyond its limit of 10,000")
             for scope in scopes_of(reach):
                 self.gaps.add(
                     scope, query.table, limit, required=True, hint="scan smaller management groups, one after another"
                 )
-        return answer.rows
 
     def read_apart(self, query: Query, reach: Reach) -> tuple[list[Row], list[tuple[Reach, Failure]]]:
         """A query's rows over a reach; where it is refused, over its halves, so that one scope spoils no other."""

@@ -40,8 +40,9 @@ def test_a_hidden_subscription_below_a_management_group(azure: Azure) -> None:
     """Resource Graph gives no sign of it but fewer rows; ARM's list of descendants names it."""
     azure.holds(e.estate(unreadable=[f"/subscriptions/{e.LAB}"]))
     collected = azure.collect()
-    assert {scope.id: scope.read for scope in collected.scopes}[f"/subscriptions/{e.LAB}"] is False
     assert gap_at(collected, f"/subscriptions/{e.LAB}", "*").required
+    # The scopes are those asked for, whatever is hidden: a baseline is found by them.
+    assert [scope.id.rsplit("/", 1)[-1] for scope in collected.scopes] == ["platform"]
 
 
 def test_one_refused_management_group_spoils_no_other(azure: Azure) -> None:
@@ -179,3 +180,33 @@ def test_without_microsoft_graph(azure: Azure) -> None:
     assert not gap_at(collected, f"/servicePrincipals/{e.OLD_APP}", "auditor/principal").required
     assert not gap_at(collected, "/servicePrincipals", "auditor/membership").required
     assert collected.complete
+
+
+def large(hidden: tuple[str, ...] = ()) -> e.Body:
+    """A tenant of more subscriptions than a page holds, nearly all of them of no concern."""
+    body = e.estate(unreadable=[f"/subscriptions/{each}" for each in hidden])
+    body["subscriptions"] += [
+        {"id": f"88888888-0000-4000-8000-{n:012}", "name": f"s{n}", "managementGroup": "platform"} for n in range(1100)
+    ]
+    return body
+
+
+def test_a_large_tenant_costs_two_requests_more(own_replica: Callable[..., Azure]) -> None:
+    small = own_replica().collect().requests.by_operation
+    azure = own_replica(large(), arm_page_size=1000)
+    collected = azure.collect()
+    asked = collected.requests.by_operation
+    assert (
+        asked["ResourceGraph/resourcecontainers"] == small["ResourceGraph/resourcecontainers"] + 2
+    )  # of the estate, of the hub
+    assert {k: v for k, v in asked.items() if "resourcecontainers" not in k} == {
+        k: v for k, v in small.items() if "resourcecontainers" not in k
+    } | {"ARM/descendants": 2}
+    assert collected.complete
+
+
+def test_a_hidden_subscription_of_a_large_tenant_is_named(own_replica: Callable[..., Azure]) -> None:
+    hidden = "88888888-0000-4000-8000-000000000007"
+    collected = own_replica(large((hidden,)), arm_page_size=1000).collect()
+    assert gap_at(collected, f"/subscriptions/{hidden}", "*").required
+    assert not collected.complete
