@@ -40,7 +40,9 @@ class AskedOperation:
         return max(inside, reach(assignment.condition, (self.operation,)), key=_WORST_LAST.index)
 
     def denied_by(self, deny: DenyAssignment) -> Match:
-        """Whether one of the deny assignment's blocks covers it."""
+        """Whether one of the deny assignment's blocks covers it; in doubt where they were not read."""
+        if isinstance(deny.blocks, Unread):
+            return Match.DOUBTFUL
         found = [block.match(self.operation, data=self.data) for block in deny.blocks]
         return min(found, key=_BEST_FIRST.index, default=Match.ABSENT)
 
@@ -79,7 +81,9 @@ class AskedRole:
         return reach(assignment.condition, self.operations)
 
     def denied_by(self, deny: DenyAssignment) -> Match:
-        """Whether one of the deny assignment's blocks covers one of the operations."""
+        """Whether one of its blocks covers one of the operations; in doubt where they were not read."""
+        if isinstance(deny.blocks, Unread):
+            return Match.DOUBTFUL
         found = [block.match(operation) for operation in self.operations for block in deny.blocks]
         return min(found, key=_BEST_FIRST.index, default=Match.ABSENT)
 

@@ -99,14 +99,15 @@ class RoleAssignment:
 class DenyAssignment:
     """What `denyAssignments` returns: wins over every grant.
 
-    `principals` and `excluded` carry the types Azure gives: one whose type is not read may be a group.
+    `principals` and `excluded` carry the types Azure gives: one whose type is not read may be a group. `Unread` in
+    place of scope, blocks or principals leaves open what it denies, so that nothing it may concern counts as granted.
     `not_to_children` is `doNotApplyToChildScopes`; `enforced` is False for one that only audits.
     """
 
     id: str
     scope: Scope | Unread
-    blocks: tuple[Permission, ...]
-    principals: tuple[Principal, ...] = ()
+    blocks: tuple[Permission, ...] | Unread
+    principals: tuple[Principal, ...] | Unread = ()
     excluded: tuple[Principal, ...] = ()
     not_to_children: bool = False
     condition: str | None = None
@@ -116,7 +117,9 @@ class DenyAssignment:
     @property
     def everyone(self) -> bool:
         """Whether all principals are meant: the zero id, or the type `SystemDefined`."""
-        return any(one.key == EVERYONE or one.kind.strip().casefold() == "systemdefined" for one in self.principals)
+        return not isinstance(self.principals, Unread) and any(
+            one.key == EVERYONE or one.kind.strip().casefold() == "systemdefined" for one in self.principals
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def covers(search: Search, deny: DenyAssignment, asked: Asked) -> bool | Unread:
     if meant is False:
         return False
     if match is not Match.GRANTED or not asked.denial_condition(deny).harmless:
-        return Unread(deny.id, "whether its condition holds is not known", "read the condition", "deny-unread")
+        return Unread(deny.id, "what it denies, or under which condition, is not known", "collect again", "deny-unread")
     return meant
 
 
@@ -59,6 +59,8 @@ def _means(search: Search, deny: DenyAssignment) -> bool | Unread:
     holders = search.holder_ids
     if any(excluded.key in holders for excluded in deny.excluded):
         return False
+    if isinstance(deny.principals, Unread):
+        return Unread(deny.id, "whom it denies could not be read", deny.principals.hint, "deny-unread")
     unread = search.groups.missing
     if deny.everyone or any(one.key in holders for one in deny.principals):
         excluded_by_group = any(one.may_be_group for one in deny.excluded)

@@ -124,18 +124,18 @@ def deny(
     *actions: str,
     at: str | Unread = GROUP,
     but: Iterable[str] = (),
-    whom: Iterable[Principal] = (P,),
+    whom: Iterable[Principal] | Unread = (P,),
     not_whom: Iterable[Principal] = (),
     not_to_children: bool = False,
     condition: str | None = None,
     enforced: bool = True,
 ) -> DenyAssignment:
-    """A deny assignment of one block, by default on the network's resource group against the cluster's principal."""
+    """A deny assignment of one block (without actions: an unreadable one), by default on the group against P."""
     return DenyAssignment(
         id=f"{at}/providers/Microsoft.Authorization/denyAssignments/d",
         scope=Scope.parse(at) if isinstance(at, str) else at,
-        blocks=(Permission(actions, tuple(but)),),
-        principals=tuple(whom),
+        blocks=(Permission(actions, tuple(but)),) if actions else LOST,
+        principals=whom if isinstance(whom, Unread) else tuple(whom),
         excluded=tuple(not_whom),
         not_to_children=not_to_children,
         condition=condition,
