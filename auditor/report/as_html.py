@@ -21,6 +21,7 @@ from auditor.clouds import PROFILES, PUBLIC
 from auditor.findings import Finding, Report
 from auditor.report.embedding import details, embed, happened
 from auditor.report.legible import legible
+from auditor.report.matrix import matrix
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, TrendPoint, line
 from auditor.report.triage import GROUPINGS, GroupBy, Section, reading_order, section_of, verdict
@@ -58,6 +59,7 @@ def html_page(
             static_limit=STATIC,
             total=len(findings),
             cloud_name=cloud_name(report),
+            matrix=matrix(findings),
             section_name=functools.partial(section_name, words=words),
             az_cloud=az_cloud_name(report),
         )

@@ -20,6 +20,7 @@ from auditor.report.triage import Section, cluster_of, section_of
 from auditor.values import Outcome, Severity
 
 PACK = 200
+LISTED = 200  # items of one effect that an opened finding shows; all of them are in report.json
 _SECTIONS = [str(section) for section in Section]
 _OUTCOMES = [str(outcome) for outcome in Outcome]
 _SEVERITIES = [str(severity) for severity in Severity]
@@ -130,9 +131,9 @@ def details(finding: Finding) -> dict[str, Any]:
         "trace": [[legible(step.kind), filled(step.text, step.facts)] for step in finding.trace],
         "effect": effect
         and {
-            "added": [legible(item) for item in effect.added],
-            "removed": [legible(item) for item in effect.removed],
-            "items": [legible(item) for item in effect.items[:200]],
+            "added": _some(effect.added),
+            "removed": _some(effect.removed),
+            "items": _some(effect.items),
             "count": len(effect.items),
         },
         "changes": [
@@ -158,6 +159,12 @@ def details(finding: Finding) -> dict[str, Any]:
             [legible(command_line(command.argv)), runnable(command.argv)] for command in finding.remediation.commands
         ],
     }
+
+
+def _some(items: tuple[str, ...]) -> list[str]:
+    """The first of a long list, and how many more there are: `… +1,234`."""
+    left = len(items) - LISTED
+    return [legible(item) for item in items[:LISTED]] + ([f"… +{left:,}"] if left > 0 else [])
 
 
 def _spare(record: dict[str, Any]) -> dict[str, Any]:

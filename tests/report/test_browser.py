@@ -115,6 +115,19 @@ def test_the_head_says_verdict_drift_coverage_and_gaps(reader: Reader) -> None:
     assert "grant Reader on the subscription" in gaps[0].inner_text()
 
 
+def test_the_matrix_says_of_each_cluster_what_it_meets(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.locator(".matrix:visible > summary").click()
+    cells = page.locator(".matrix:visible tr", has_text="The API server of the cluster is private").locator("td").all()
+    clusters = [each.inner_text() for each in page.locator(".matrix:visible thead th span").all()]
+    said = dict(zip(clusters, [cell.text_content() for cell in cells], strict=True))
+    assert said["aks-dev"] == "Fail"
+    assert said["aks-vision"] == "Pass"
+    assert said["aks-edge-01"] == "·"
+    page.locator(".matrix:visible td a", has_text="Fail").first.click()
+    page.locator("article.aim .meta").wait_for()
+
+
 def test_drift_stands_before_what_was_wrong_already(reader: Reader) -> None:
     headings = [each.inner_text() for each in reader.open(NIGHT).locator(".group h3").all()]
     assert headings == [
@@ -329,7 +342,7 @@ def test_no_hostile_name_leaves_its_comment_or_its_quotes(reader: Reader, tmp_pa
 def test_the_language_is_switched_in_the_page(reader: Reader) -> None:
     page = reader.open(NIGHT)
     page.get_by_label("Language").select_option("zh-CN")
-    assert page.locator("h1:visible").inner_text() == "3 项偏差是新增或有变化的。"
+    assert page.locator("h1:visible").inner_text() == "3 项新增或变化的偏差。"
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     assert page.locator(".group h3").first.inner_text() == "自上次运行以来新增 2"
     assert page.get_by_role("button", name="修复脚本").count() == 1

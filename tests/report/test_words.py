@@ -42,7 +42,7 @@ def test_the_compiled_catalogue_is_that_of_the_text(locale: str) -> None:
 
 def test_chinese_is_offered_and_spoken() -> None:
     assert languages() == ("en", "zh-CN")
-    assert verdict(sample.night(), wording("zh-CN")).headline == "3 项偏差是新增或有变化的。"
+    assert verdict(sample.night(), wording("zh-CN")).headline == "3 项新增或变化的偏差。"
     page = render_html(sample.night(), lang="zh-CN")
     assert '<html lang="zh-CN">' in page
     assert "覆盖范围" in page
