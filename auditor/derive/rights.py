@@ -39,9 +39,20 @@ def _build(inventory: Inventory) -> access.AccessModel:
             *(_assignment(record, {}, eligible=True) for record in inventory.every(records.EligibleAssignment)),
             *(_unreadable(bad.id, bad.unread) for bad in inventory.broken(records.RoleAssignment)),
         ),
-        definitions=[_definition(record) for record in inventory.every(records.RoleDefinition)],
+        definitions=[
+            _definition(record)
+            for record in inventory.every(records.RoleDefinition)
+            if record.body.permissions is not None
+        ],
+        broken_definitions=_broken_definitions(inventory),
         definitions_missing=_first_gap(inventory, records.RoleDefinition.TYPE),
-        denies=[_deny(record) for record in inventory.every(records.DenyAssignment)],
+        denies=(
+            *(_deny(record) for record in inventory.every(records.DenyAssignment)),
+            *(
+                access.DenyAssignment(bad.id, bad.unread, bad.unread, bad.unread)
+                for bad in inventory.broken(records.DenyAssignment)
+            ),
+        ),
         membership=_membership(inventory),
         hierarchy=_hierarchy(inventory),
         coverage=_coverage(inventory, _ASSIGNMENT),
@@ -162,6 +173,16 @@ def _blocks(blocks: list[PermissionBlock] | None) -> tuple[access.Permission, ..
     )
 
 
+def _broken_definitions(inventory: Inventory) -> dict[str, Unread]:
+    """Roles that exist and whose permissions are not in their data: not known, which is not the same as empty."""
+    found = {access.role_guid(bad.id): bad.unread for bad in inventory.broken(records.RoleDefinition)}
+    for record in inventory.every(records.RoleDefinition):
+        if record.body.permissions is None:
+            why = "its permissions are not in its data"
+            found[access.role_guid(record.id)] = Unread(record.id, why, "collect again", "role-definition-unread")
+    return found
+
+
 def _definition(record: records.RoleDefinition) -> access.RoleDefinition:
     body = record.body
     kind: Literal["builtin", "custom"] = "builtin" if (body.type or "").casefold() == "builtinrole" else "custom"
@@ -180,16 +201,26 @@ def _deny(record: records.DenyAssignment) -> access.DenyAssignment:
     return access.DenyAssignment(
         id=record.id,
         scope=_scope(body.scope, record.id),
-        blocks=_blocks(body.permissions),
-        principals=_principals(body.principals),
-        excluded=_principals([one for one in body.exclude_principals or () if one.id]),
+        blocks=_lacking(record.id) if body.permissions is None else _blocks(body.permissions),
+        principals=_principals(body.principals, record.id),
+        excluded=tuple(access.Principal(one.id, one.type or "") for one in body.exclude_principals or () if one.id),
         not_to_children=bool(body.do_not_apply_to_child_scopes),
         name=body.deny_assignment_name or record.name,
     )
 
 
-def _principals(named: list[DenyPrincipal] | None) -> tuple[access.Principal, ...]:
-    return tuple(access.Principal(one.id or access.EVERYONE, one.type or "") for one in named or ())
+def _principals(named: list[DenyPrincipal] | None, deny_id: str) -> tuple[access.Principal, ...] | Unread:
+    found = []
+    for one in named or ():
+        everyone = (one.type or "").casefold() == "systemdefined"
+        if not one.id and not everyone:
+            return _lacking(deny_id)
+        found.append(access.Principal(one.id or access.EVERYONE, one.type or ""))
+    return tuple(found) if named is not None else _lacking(deny_id)
+
+
+def _lacking(deny_id: str) -> Unread:
+    return Unread(deny_id, "its data lack whom or what it denies", "collect again", "deny-unread")
 
 
 def _membership(inventory: Inventory) -> access.Membership:
