@@ -125,7 +125,7 @@ def _best(
     reach, endpoint = min(candidates, key=lambda item: (_ORDER.index(item[0]), item[1].key))
     if reach not in (Reach.USABLE, Reach.THROUGH_HUB):
         return PrivatePath(reach, endpoint, AddressSet.empty(), None, None, missing)
-    addresses = _addresses(inventory, endpoint)
+    addresses = private_addresses(inventory, endpoint)
     dns, zone = _dns(inventory, endpoint, group, network, addresses)
     return PrivatePath(reach, endpoint, addresses, dns, zone, missing if reach is not Reach.USABLE else None)
 
@@ -201,7 +201,8 @@ def connected_peerings(network: VirtualNetwork) -> tuple[Peering, ...]:
     return tuple(peering for peering in network.peerings if peering.connected)
 
 
-def _addresses(inventory: Inventory, endpoint: PrivateEndpoint) -> AddressSet:
+def private_addresses(inventory: Inventory, endpoint: PrivateEndpoint) -> AddressSet:
+    """The private addresses of an endpoint, as far as its body and its interface tell."""
     texts = [a for config in endpoint.body.custom_dns_configs or () for a in config.ip_addresses or ()]
     texts += [
         c.properties.private_ip_address
