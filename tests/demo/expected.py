@@ -187,7 +187,7 @@ FIRST_NIGHT: Expected = {
     **_each("nsg-mcr-outbound", **{"pass": "snet-aks-score snet-aks-risk snet-aks-eu snet-aks-vision"},
             fail="snet-aks-batch"),
     **_each("nsg-storage-outbound", **{"pass": "snet-aks-score snet-aks-risk snet-aks-vision"}, fail="snet-aks-batch"),
-    **_each("nsg-aks-required-outbound", **{"pass": "snet-aks-score snet-aks-risk snet-aks-vision"},
+    **_each("nsg-aks-required-outbound", **{"pass": "snet-aks-score snet-aks-risk"},
             fail="snet-aks-batch"),
     **_each("nsg-aml-required-outbound", **{"pass": "snet-aks-score snet-aks-risk"},
             fail="snet-aks-batch snet-aks-eu"),
