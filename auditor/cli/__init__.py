@@ -43,9 +43,14 @@ def main(
     )
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = cli.main(given, prog_name="auditor", standalone_mode=False, obj=call)
+        # Not `cli.main`, which ends the process with status 1 when a pipe breaks: here 1 means findings.
+        with cli.make_context("auditor", given, obj=call) as context:
+            status = cli.invoke(context)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as done:  # --help, --version
+        sys.stdout.flush()
+        return done.exit_code
     except click.exceptions.NoArgsIsHelpError as problem:
         print(problem.format_message(), file=sys.stderr)
         return 2

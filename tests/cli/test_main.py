@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.cli import main
+from auditor.cli import BROKEN_PIPE, DEFECT, main
 from auditor.cli.app import COMMANDS
 
 HEAVY = ("azure", "sqlalchemy", "alembic", "jinja2", "rich", "apscheduler", "duckdb", "requests", "cryptography")
@@ -74,15 +74,28 @@ def test_naming_the_version_imports_nothing_heavy() -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    # `head` closes the pipe after its first line; the program must end without a word about it.
-    shown = subprocess.run(
-        f'"{sys.executable}" -c "import sys; from auditor.cli import main; '
-        "from auditor.cli.commands import version; version.SHOWN = ('msgspec',) * 20000; "
-        "sys.exit(main(['version']))\" | head -n 1",
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=True,
+    # `head` closes the pipe after its first line: no word about it, and no status that tells of findings.
+    call = (
+        "import sys; from auditor.cli import main; from auditor.cli.commands import version; "
+        "version.SHOWN = ('msgspec',) * 20000; sys.exit(main(['version']))"
     )
-    assert shown.stderr == ""
-    assert shown.stdout.startswith("auditor ")
+    writing = subprocess.Popen([sys.executable, "-c", call], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert writing.stdout is not None
+    assert writing.stdout.readline().startswith("auditor ")
+    writing.stdout.close()
+    assert writing.stderr is not None
+    assert writing.stderr.read() == ""
+    writing.stderr.close()
+    assert writing.wait() == BROKEN_PIPE
+
+
+def test_a_defect_is_told_in_a_line_unless_asked_for_more(capsys: pytest.CaptureFixture[str]) -> None:
+    # a name in the table without a module: what a broken installation would be
+    COMMANDS["broken"] = "Not there."
+    try:
+        assert run("broken") == DEFECT
+        assert errors(capsys)[0].startswith("error: defect in auditor: ModuleNotFoundError: ")
+        with pytest.raises(ModuleNotFoundError):
+            run("broken", AUDITOR_TRACEBACK="1")
+    finally:
+        del COMMANDS["broken"]

@@ -178,3 +178,13 @@ def test_an_endpoint_that_is_down_is_status_4(
     seen = capsys.readouterr()
     assert "https://127.0.0.1:9" in seen.out + seen.err
     assert "Traceback" not in seen.out + seen.err
+
+
+def test_an_interrupted_scan_leaves_no_report(run: Run, snapshot: Write, tmp_path: Path) -> None:
+    check = tmp_path / "own" / "own" / "name.py"
+    text = check.read_text(encoding="utf-8")
+    check.write_text(
+        text.replace("    yield OUTCOMES", "    raise KeyboardInterrupt\n    yield OUTCOMES"), encoding="utf-8"
+    )
+    assert run("scan", "--snapshot", snapshot("bad")) == 130
+    assert list((tmp_path / "out").iterdir()) == []
