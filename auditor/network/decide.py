@@ -115,8 +115,7 @@ def _decide(
         question.protocols, source.addresses, question.source_ports, destination.addresses, question.ports
     )
     course = Course(question, surroundings, source, destination, tuple(pieces), stations)
-    fates = _go_through([course.station_fates(index) for index in range(len(stations))])
-    fates = diagram.relabel(fates, _arrived)
+    fates = diagram.relabel(_go_through(course), _arrived)
     if surroundings.admin_unread:
         unread = surroundings.admin_unread
         atom = Atom("admin-rules-unread", unread.what, unread.why)
@@ -207,24 +206,24 @@ class Course:
             matching.ends_of(rule.destination, self.destination, self.surroundings, "destination"),
         )
 
-    def station_fates(self, number: int) -> Node:
-        """What a station does with each packet of the question."""
+    def station_fates(self, number: int) -> Node | Fate:
+        """What a station does with each packet of the question; one Fate if it does the same with all."""
         station = self.stations[number]
         if station.unread is not None:
-            fate = Fate(frozenset({"deny", "next"}), ((number, _UNREAD),), ((number, _UNREAD, station.unread),))
-            return self._everywhere(fate)
+            return Fate(frozenset({"deny", "next"}), ((number, _UNREAD),), ((number, _UNREAD, station.unread),))
         if not station.filters:
-            return self._everywhere(Fate(frozenset({"next"}), ((number, _NO_GROUP),)))
+            return Fate(frozenset({"next"}), ((number, _NO_GROUP),))
         node = NOWHERE
         for piece in self.pieces:
             entries = self._entries(station, piece)
-            node = diagram.combine(node, _first_match(number, entries, piece, admin=station.admin), _either)
+            node = diagram.merged(node, _first_match(number, entries, piece, admin=station.admin))
         return node
 
-    def _everywhere(self, fate: Fate) -> Node:
+    def everywhere(self, fate: Fate) -> Node:
+        """One fate for all packets of the question."""
         node = NOWHERE
         for piece in self.pieces:
-            node = diagram.combine(node, diagram.box_node(piece, fate), _either)
+            node = diagram.merged(node, diagram.box_node(piece, fate))
         return node
 
     def _entries(self, station: Station, piece: Box) -> list[_Entry]:
@@ -404,24 +403,26 @@ def _malformed(number: int, steps: list[list[_Entry]]) -> list[tuple[int, int, A
     return found
 
 
-def _either(a: object, b: object) -> object:
-    return a if a is not None else b
-
-
-def _go_through(stations: list[Node]) -> Node:
+def _go_through(course: Course) -> Node:
     """The fates after all stations, one behind the other."""
-    if not stations:
-        return NOWHERE
-    node = stations[0]
-    for following in stations[1:]:
-        node = diagram.combine(node, following, _then)
-    return node
+    so_far: Node | Fate = Fate(frozenset({"next"}))
+    for number in range(len(course.stations)):
+        following = course.station_fates(number)
+        if isinstance(following, Node) and isinstance(so_far, Node):
+            so_far = diagram.combine(so_far, following, _then)
+        elif isinstance(following, Node):
+            so_far = diagram.relabel(following, functools.partial(_then, so_far))
+        elif isinstance(so_far, Node):
+            so_far = diagram.relabel(so_far, functools.partial(_before, following))
+        else:
+            so_far = _then(so_far, following)
+    return course.everywhere(so_far) if isinstance(so_far, Fate) else so_far
 
 
-def _then(a: object, b: object) -> object:
+def _then(a: object, b: object) -> Fate:
     """A packet's fate at one station, then at the next: it gets there only if it goes on."""
-    if not isinstance(a, Fate) or not isinstance(b, Fate):
-        return a or b
+    assert isinstance(a, Fate)
+    assert isinstance(b, Fate)
     if "next" not in a.possible:
         return a
     possible = (a.possible - {"next"}) | b.possible
@@ -430,6 +431,10 @@ def _then(a: object, b: object) -> object:
     if possible == {"deny"}:
         return Fate(possible, b.deciders if a.possible != {"deny"} else a.deciders)
     return Fate(possible, a.deciders + b.deciders)
+
+
+def _before(b: object, a: object) -> Fate:
+    return _then(a, b)
 
 
 def _arrived(fate: object) -> object:
@@ -558,7 +563,8 @@ def _replay(course: Course, fates: Node) -> tuple[Step, ...]:
 
 
 def _replay_rules(course: Course, number: int, station: Station) -> list[Step]:
-    fates = [f for f in diagram.firsts(course.station_fates(number)) if isinstance(f, Fate)]
+    own = course.station_fates(number)
+    fates = [own] if isinstance(own, Fate) else [f for f in diagram.firsts(own) if isinstance(f, Fate)]
     deciding = {index for fate in fates for _, index in fate.deciders}
     certain = {index for fate in fates if len(fate.possible) == 1 for _, index in fate.deciders}
     last = max(deciding, default=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -143,9 +144,7 @@ class Decision:
         return self.replay()
 
     def _with(self, access: Access) -> PacketSet:
-        return PacketSet(
-            diagram.relabel(self.fates, lambda fate: True if getattr(fate, "access", None) is access else None)
-        )
+        return PacketSet(diagram.relabel(self.fates, lambda fate: getattr(fate, "access", None) is access or None))
 
     @property
     def permitted(self) -> PacketSet:
@@ -195,13 +194,7 @@ class Decision:
 
         A tag that was asked about is written by name where the whole of it is meant. What is merely possible is marked.
         """
-        names: dict[AddressSet, str] = {}
-        for end in (self.source, self.destination):
-            if end.tag:
-                names[end.addresses] = end.tag
-        certain = self.permitted.canonical(names)
-        possible = tuple(f"undecided: {item}" for item in self.undecided.canonical(names))
-        return tuple(sorted(certain + possible))
+        return _effect(self)
 
     def trace(self) -> tuple[TraceStep, ...]:
         """Each rule in the order in which it was tried, with why it did or did not match."""
@@ -209,6 +202,17 @@ class Decision:
 
     def __iter__(self) -> Iterator[Part]:
         return iter(self.parts)
+
+
+@functools.lru_cache(maxsize=4096)
+def _effect(decision: Decision) -> tuple[str, ...]:
+    names: dict[AddressSet, str] = {}
+    for end in (decision.source, decision.destination):
+        if end.tag:
+            names[end.addresses] = end.tag
+    certain = decision.permitted.canonical(names)
+    possible = tuple(f"undecided: {item}" for item in decision.undecided.canonical(names))
+    return tuple(sorted(certain + possible))
 
 
 __all__ = ["Access", "Decider", "Decision", "Direction", "How", "Part", "Step", "Unknown"]

@@ -11,6 +11,7 @@ are interval ends.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeAlias
 
@@ -162,8 +163,36 @@ def _overlay(x: Node, y: Node) -> list[tuple[int, int, int, int]]:
 
 
 def relabel(node: Node, answer: Callable[[Hashable], Hashable]) -> Node:
-    """The diagram with each leaf's answer replaced; None means nowhere."""
-    return combine(node, NOWHERE, lambda leaf, _: answer(leaf))
+    """The diagram with each leaf's answer replaced; None means nowhere. Keeps the partition where it can."""
+    known: dict[int, Node] = {}
+    leaves: dict[Hashable, Node] = {}
+
+    def renamed(x: Node) -> Node:
+        if id(x) not in known:
+            known[id(x)] = inner(x) if x.parts else leaf(x)
+        return known[id(x)]
+
+    def leaf(x: Node) -> Node:
+        value = answer(x.answer) if x else None
+        return NOWHERE if value is None else leaves.setdefault(value, Node(answer=value))
+
+    def inner(x: Node) -> Node:
+        grouped: dict[Node, list[Intervals]] = {}
+        for pairs, child in x.parts:
+            following = renamed(child)
+            if following:
+                grouped.setdefault(following, []).append(pairs)
+        parts = ((p[0] if len(p) == 1 else intervals.normal(itertools.chain(*p)), n) for n, p in grouped.items())
+        return Node(tuple(parts)) if grouped else NOWHERE  # ascending, as the first pairs of x's parts are
+
+    return renamed(node)
+
+
+def merged(a: Node, b: Node) -> Node:
+    """Two diagrams that have no packet in common, as one."""
+    if not a or not b:
+        return a or b
+    return combine(a, b, lambda x, y: y if x is None else x)
 
 
 def paths(node: Node) -> list[tuple[Path, Hashable]]:

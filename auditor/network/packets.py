@@ -87,7 +87,7 @@ class PacketSet:
             any_address if destination is None else destination,
             any_port if ports is None else ports,
         ):
-            node = diagram.combine(node, diagram.box_node(piece, True), _or)
+            node = diagram.merged(node, diagram.box_node(piece, True))
         return cls(node)
 
     @classmethod
@@ -129,7 +129,8 @@ class PacketSet:
     def boxes(self) -> Iterator[tuple[frozenset[Protocol], AddressSet, PortSet, AddressSet, PortSet]]:
         """The set as disjoint products (protocols, sources, source ports, destinations, ports): IPv4, then IPv6."""
         for everything in _families():
-            for (protocols, destination, source, port, source_port), _ in diagram.paths((self & everything).node):
+            here = self if self._single_family() else self & everything
+            for (protocols, destination, source, port, source_port), _ in diagram.paths(here.node):
                 yield (
                     _protocols(protocols),
                     AddressSet(source),
@@ -137,6 +138,13 @@ class PacketSet:
                     AddressSet(destination),
                     PortSet(port),
                 )
+
+            if here is self:
+                return
+
+    def _single_family(self) -> bool:
+        places = [AddressSet(pairs) for _, child in self.node.parts for pairs, _ in child.parts]
+        return len({place.families for place in places}) == 1 and len(places[0].families) == 1
 
     def canonical(self, names: Mapping[AddressSet, str] | None = None) -> tuple[str, ...]:
         """The set as sorted text, the same for equal sets: `Tcp 10.1.0.0/24 -> 20.0.0.0/8:443`.
