@@ -36,5 +36,9 @@ def open_history(
     from auditor.history.upgrade import bring_up_to_date
 
     engine = connect(url or history_url(environ or {}), create=create, patience_s=patience_s)
-    bring_up_to_date(engine)
+    try:
+        bring_up_to_date(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return History(engine)

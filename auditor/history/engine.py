@@ -127,5 +127,6 @@ def _postgresql(url: URL, patience_s: float) -> Engine:
     with told_plainly(place(engine), "open"), engine.connect() as connection:
         version = int((connection.dialect.server_version_info or (0,))[0])
     if version < OLDEST_POSTGRESQL:
+        engine.dispose()
         raise HistoryProblem(f"{place(engine)} is PostgreSQL {version}; {OLDEST_POSTGRESQL} or later is needed")
     return engine

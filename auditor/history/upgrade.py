@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from auditor.history.engine import place, reading, writing
-from auditor.history.problems import NewerHistory
+from auditor.history.problems import HistoryProblem, NewerHistory
 
 REVISIONS = ("0001",)
 """Every schema there has been, oldest first. A migration script of each lies in `migrations/versions`."""
@@ -42,7 +42,10 @@ def _behind(connection: Connection, where: str, to: str) -> bool:
 
 
 def _revision(connection: Connection) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version"):
+    tables = sa.inspect(connection).get_table_names()
+    if "alembic_version" not in tables:
+        if tables and connection.dialect.name == "sqlite":
+            raise HistoryProblem(f"{place(connection.engine)} is a database of another program: it holds {tables[0]!r}")
         return None
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 

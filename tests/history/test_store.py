@@ -179,6 +179,27 @@ def test_what_was_last_known_survives_nights_that_could_not_decide(url: str) -> 
         assert only.drift.since == "2026-01-01T02:00:00Z"
 
 
+def test_what_was_last_known_is_of_the_same_version_of_its_check(url: str) -> None:
+    with open_history(url) as history:
+        save(history, night(1, c("fail"), checks={"c": 1}))
+        save(history, night(2, c("unknown"), checks={"c": 2}))
+        # what version 1 said is not comparable
+        assert states(save(history, night(3, c("fail"), checks={"c": 2})))["c", "aks", None][2] == "new"
+        # what version 3 says is, although version 2 had said the very same
+        save(history, night(4, c("fail"), checks={"c": 3}))
+        save(history, night(5, c("unknown"), checks={"c": 3}))
+        assert states(save(history, night(6, c("fail"), checks={"c": 3})))["c", "aks", None][2] == "unchanged"
+
+
+def test_since_outlives_a_run_without_a_baseline(url: str) -> None:
+    with open_history(url) as history:
+        save(history, night(1, c("fail")))
+        history.save(night(2, c("fail", message="in other words")))
+        [only] = save(history, night(3, c("fail"))).findings
+        assert only.drift is not None
+        assert (only.drift.state, only.drift.since) == ("unchanged", "2026-01-01T02:00:00Z")
+
+
 def test_what_came_back_after_it_was_gone_is_new(url: str) -> None:
     with open_history(url) as history:
         save(history, night(1, c("fail")))
