@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from auditor.findings import DriftState, Finding, Report, ResourceChange
+from auditor.findings import DriftState, Finding, Report, ResourceChange, ResourceRef
 from auditor.report.legible import one_line
 
 if TYPE_CHECKING:
@@ -62,7 +62,15 @@ def _line(label: str, report: Report, state: DriftState, unread: int = 0) -> str
 
 
 def _named(finding: Finding) -> str:
-    return one_line(f"{finding.check} {finding.outcome} on {finding.resource.name}")
+    return one_line(f"{finding.check} {finding.outcome} on {_told(finding.resource)}")
+
+
+def _told(resource: ResourceRef) -> str:
+    """A resource's name, an extension's with its cluster's: they are all called `azureml`."""
+    own, _, extension = resource.id.rpartition("/providers/")
+    if resource.type.casefold().endswith("/extensions") and own and extension:
+        return f"{own.rsplit('/', 1)[1]}/{resource.name}"
+    return resource.name
 
 
 def _called(resource: ResourceChange) -> str:

@@ -221,6 +221,7 @@ FIRST_NIGHT: Expected = {
     **_each("aci-workspace-private-endpoint", warn="aci-jobs", not_applicable="aci-score-canary aci-vision"),
     **_each("aci-acr-not-in-vnet", fail="aci-jobs", **{"pass": "aci-score-canary aci-vision"}),
     # The scan itself.
+    **_each("scan-coverage", **{"pass": "contoso-hub contoso-ml-prod contoso-ml-dev"}),
     ("scan-dangling-reference", "k8s-old"): "fail",
 }  # fmt: skip
 """Night 1, the same in both clouds."""

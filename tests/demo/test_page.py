@@ -50,8 +50,9 @@ def test_the_page_names_what_the_estate_holds(kind: str) -> None:
 
 
 def test_expectations_name_resources_of_the_estate() -> None:
-    names = set()
-    for body in load(ROOT / "auditor" / "demo" / "estates" / "night-1.json", "public").resources:
+    estate = load(ROOT / "auditor" / "demo" / "estates" / "night-1.json", "public")
+    names = {one.name.lower() for one in estate.subscriptions}
+    for body in estate.resources:
         names.add(body["name"].lower())
         names.add(str(body.get("properties", {}).get("roleName", "")).lower())
         names.update(one["name"].lower() for one in body.get("properties", {}).get("subnets", ()) if "name" in one)

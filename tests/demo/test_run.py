@@ -29,6 +29,8 @@ def short_name(finding: Finding) -> str:
         return str(finding.facts.get("role", parts[-1])).casefold()
     if parts[-2] == "extensions":
         return f"{parts[parts.index('managedclusters') + 1]}/{parts[-1]}"
+    if parts[-2] == "subscriptions":
+        return finding.resource.name.casefold()
     return parts[-1]
 
 
@@ -134,6 +136,7 @@ def test_drift_is_told_in_five_lines(played: tuple[str, DemoResult]) -> None:
     lines = played[1].drift
     assert len(lines) == 5
     assert not [line for line in lines if "\n" in line]
+    assert "on aks-vision-dev/azureml" in lines[1] or "aml-aks-internal-lb" not in checks_of(played[1].nights[1])
     assert lines[3].startswith("resources: aci-score-blue")
 
 
