@@ -35,7 +35,7 @@ docs: .venv/.dev ## write the generated pages: docs/checks, docs/configuration.m
 	$(PY) -m auditor.cli.docs
 
 bench: .venv/.dev ## growth and cost as ratios within one run
-	$(PY) -m benchmarks
+	for each in benchmarks/[a-z]*.py; do echo "== $$each"; PYTHONPATH=. $(PY) "$$each" || exit 1; done
 
 mutants: .venv/.dev ## does a test notice each small change of the semantics? (long)
 	$(PY) -m mutmut run
