@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from gettext import NullTranslations
 from typing import Any
@@ -134,13 +135,15 @@ def _head(report: Report, lang: str, history_trend: Sequence[TrendPoint]) -> dic
     """What the head says in one language."""
     words = wording(lang)
     scopes = report.run.scopes
-    gaps = sorted(report.run.gaps, key=lambda gap: (not gap.required, gap.scope.casefold(), gap.what))
+    gaps = sorted(report.run.gaps, key=lambda gap: (gap.scope.casefold(), gap.what))
     return {
         "lang": lang,
         "words": words,
         "verdict": verdict(report, words),
         "read": sum(scope.read for scope in scopes),
-        "gaps": gaps,
+        "gaps": [gap for gap in gaps if gap.required],
+        "optional_gaps": [gap for gap in gaps if not gap.required],
+        "resources": [(_spoken(kind), count) for kind, count in sorted(report.summary.resources.items()) if count],
         "drifted": [
             {"finding": finding, "why": happened(finding)}
             for finding in reading_order(report.findings)
@@ -149,6 +152,11 @@ def _head(report: Report, lang: str, history_trend: Sequence[TrendPoint]) -> dic
         "bar": _bar(report),
         "trend": _trend(report, history_trend),
     }
+
+
+def _spoken(kind: str) -> str:
+    """`networkSecurityGroups` as people say it: `network security groups`."""
+    return legible(re.sub(r"(?<=[a-z])([A-Z])", r" \1", kind).lower())
 
 
 def _bar(report: Report) -> list[tuple[str, int, float, float]]:

@@ -99,11 +99,16 @@ def verdict(report: Report, words: NullTranslations) -> Verdict:
     drifted = drift.get("new", 0) + drift.get("changed", 0) if drift else 0
     unverified = drift.get("unverified", 0) if drift else 0
     whole = report.run.complete
-    remarks = tuple(_remarks(report, words, failing, unknown, told_failing=not drifted and failing > 0))
+    remarks = tuple(
+        _remarks(report, words, failing, unknown, told_failing=not drifted and not unverified and failing > 0)
+    )
     _, n_ = words.gettext, words.ngettext
     if drifted:
         says = n_("{n} deviation is new or changed.", "{n} deviations are new or changed.", drifted)
         return Verdict("bad", says.format(n=drifted), remarks)
+    if unverified:
+        says = n_("{n} finding can no longer be verified.", "{n} findings can no longer be verified.", unverified)
+        return Verdict("bad" if failing else "unsure", says.format(n=unverified), remarks)
     if failing:
         says = n_("{n} violation stands.", "{n} violations stand.", failing)
         if drift:
@@ -115,9 +120,6 @@ def verdict(report: Report, words: NullTranslations) -> Verdict:
         return Verdict("bad", says.format(n=failing), remarks)
     if not report.findings:
         return Verdict("unsure", _("Nothing was audited."), remarks)
-    if unverified:
-        says = n_("{n} finding can no longer be verified.", "{n} findings can no longer be verified.", unverified)
-        return Verdict("unsure", says.format(n=unverified), remarks)
     if not whole:
         return Verdict("unsure", _("No violation in what was read, but not everything was read."), remarks)
     if unknown:

@@ -64,6 +64,11 @@ HEADS = {
     "first run": (report(finding(**FAIL)), "bad", "1 violation stands."),
     "waived": (report(finding(**FAIL, waiver=WAIVER)), "good", "No violation found."),
     "unverified": (report(finding(**UNKNOWN, drift="unverified")), "unsure", "1 finding can no longer be verified."),
+    "unverified beside what stands": (
+        report(finding(**UNKNOWN, drift="unverified"), finding("b", **FAIL, drift="unchanged")),
+        "bad",
+        "1 finding can no longer be verified.",
+    ),
     "unknown": (
         report(finding(**UNKNOWN)),
         "unsure",
