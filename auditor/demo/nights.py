@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +73,7 @@ def run(*, cloud: str, output: Path, lang: str | None = None, progress: Progress
         nights: list[Report] = []
         for estate in estates:
             replica.load(estate)
-            against = nights[-1].run.id if nights else "none"
-            nights.append(_scanned(replace(settings, baseline=against), replica, estate.clock, progress))
+            nights.append(_scanned(settings, replica, estate.clock, progress))
         first, second, third = nights
         requests = requests_by_table(replica.requests)
     language = lang or "en"
