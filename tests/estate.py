@@ -634,7 +634,7 @@ def principal(app_id: str = APPLICATION, object_id: str = CONTROL) -> Thing:
 
 
 def member(of: str | None, who: str = CONTROL) -> Thing:
-    """A membership as Microsoft Graph tells it; `of=None`: asked, and in no group."""
+    """A membership as Microsoft Graph tells it; `of=None`: all memberships were read, and there are no more."""
     return Thing("", [{"type": "auditor/membership", "memberId": who, **({"groupId": of} if of else {})}])
 
 

@@ -50,7 +50,7 @@ def _keep_principal(walk: Walk, object_id: str, application: str) -> None:
 
 
 def read_memberships(walk: Walk, principal: str) -> None:
-    """The groups that a principal is in, transitively; one row without a group says "asked, and in none"."""
+    """The groups that a principal is in, transitively; a row without a group says that all were read."""
     url = f"/v1.0/servicePrincipals/{quote(principal, safe='-')}/transitiveMemberOf?$select=id"
     try:
         groups = list_all(walk.wire, url, "Graph/transitiveMemberOf", walk.stopped, directory=True)
@@ -63,8 +63,8 @@ def read_memberships(walk: Walk, principal: str) -> None:
     for group_id in ids:
         row = {"type": MEMBERSHIPS, "groupId": group_id, "memberId": principal}
         walk.keep_own(row, f"{MEMBERSHIPS} {principal} {group_id.casefold()}")
-    if not ids:
-        walk.keep_own({"type": MEMBERSHIPS, "memberId": principal}, f"{MEMBERSHIPS} {principal}")
+    # The row without a group comes last: it says that the whole list was read, which no row of a group could.
+    walk.keep_own({"type": MEMBERSHIPS, "memberId": principal}, f"{MEMBERSHIPS} {principal}")
 
 
 def _hint(failure: Failure, grant: str) -> str | None:

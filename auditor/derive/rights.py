@@ -224,7 +224,8 @@ def _lacking(deny_id: str) -> Unread:
 
 
 def _membership(inventory: Inventory) -> access.Membership:
-    asked = [m.member_id for m in inventory.memberships if m.member_id]
+    # A single membership does not say that there is no other: only the row without a group closes the list.
+    asked = [m.member_id for m in inventory.memberships if m.member_id and not m.group_id]
     return access.Membership.of(
         [(m.group_id, m.member_id) for m in inventory.memberships if m.group_id and m.member_id],
         missing=access.MEMBERSHIP_UNREAD.missing,

@@ -70,6 +70,8 @@ CASES = {
     "custom role without join": (
         [ML, role(CUSTOM, "Microsoft.Network/virtualNetworks/*", without=["*/join/action"]),
          grant(role=CUSTOM, on=rg("net"))], "fail", "role-takes-away-action"),
+    "one membership read, the sufficient group not among them": (
+        [ML, grant(GROUP, on=rg("net"), kind="Group"), member(CUSTOM)], "unknown", "group-membership"),
     "groups unread": ([ML, grant(GROUP, on=rg("net"), kind="Group")], "unknown", "group-membership"),
     "assignments unread": (
         [ML, gap(rg("net"), "microsoft.authorization/roleassignments")], "unknown", "assignments-unread"),
