@@ -244,7 +244,8 @@ class ResourceManager:
         """Extension resources at a management group."""
         parts = call.segments
         last = len(parts) - 1 - parts[::-1].index("providers")
-        if last > 0 and parts[last + 1] == "microsoft.authorization" and parts[last + 2] in _AUTHORIZATION_LISTS:
+        kinds = parts[last + 2 : last + 3]
+        if last > 0 and parts[last + 1 :][:1] == ["microsoft.authorization"] and set(kinds) & _AUTHORIZATION_LISTS:
             scope = "/" + "/".join(call.path.strip("/").split("/")[:last])
             return self._authorization(world, call, scope, parts[last + 2 :])
         return self._one(world, call)
