@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from auditor.errors import UsageProblem
 from auditor.history import HistoryProblem, NewerHistory, history_url, open_history
+from auditor.history.engine import writing
 from auditor.history.place import data_directory
 from auditor.history.store import History
 from tests.history import killed_at
@@ -90,6 +91,16 @@ def test_a_locked_history_says_so(tmp_path: Path) -> None:
             assert history.runs() == ()  # reading goes on
     finally:
         other.close()
+
+
+def test_a_write_takes_its_lock_before_it_reads(tmp_path: Path) -> None:
+    # A read that turned into a write would fail at once where another had written in between, however patient it is.
+    file = tmp_path / "history.sqlite"
+    other = sqlite3.connect(file, isolation_level=None, timeout=0)
+    with open_history(f"sqlite:///{file}") as history, writing(history._engine):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+    other.close()
 
 
 def test_a_full_disk_says_so_and_keeps_what_was_there(tmp_path: Path) -> None:

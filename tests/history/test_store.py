@@ -259,6 +259,18 @@ def test_pruning_spares_the_pinned_and_the_newest_complete_run(
         assert states(history.report("run-006"))["c", "aks", None][2] == "new"
 
 
+def test_pruning_takes_what_only_the_pruned_runs_showed(url: str) -> None:
+    with open_history(url) as history:
+        save(history, night(1, c("fail"), finding("c", resource("only-then"), "fail")))
+        save(history, night(2, c("pass")))
+        save(history, night(3, c("pass")))
+        history.prune(keep=1)
+        left = rows(history)
+    with open_history("sqlite://") as fresh:
+        fresh.save(night(3, c("pass")), listed(AKS))
+        assert left == rows(fresh)
+
+
 def test_resources_that_came_and_went_are_known_from_the_history(url: str) -> None:
     with open_history(url) as history:
         history.save(night(1), listed(AKS, OTHER))
