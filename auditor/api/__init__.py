@@ -70,21 +70,26 @@ from auditor.derive.links import (
     workspaces_of,
 )
 from auditor.derive.misses import (
+    EXPIRY_DAYS,
+    ends_soon,
     grants_shown,
     miss_reason,
     miss_text,
     misses_shown,
     nearest,
+    rights_effect,
     role_name,
 )
 from auditor.derive.principals import (
     APPLICATION_ID,
+    CONTROL_PLANE,
     KUBELET,
     ClusterPrincipal,
     clusters_with,
     control_plane,
     kubelet,
     mistaken_for,
+    mistaken_for_kubelet,
 )
 from auditor.derive.ranges import Neighbours, RangeOwner, neighbours, parse_ranges
 from auditor.derive.registries import (
@@ -192,7 +197,9 @@ from auditor.values import (
 __all__ = [
     "ALLOW_TAG",
     "APPLICATION_ID",
+    "CONTROL_PLANE",
     "DOCUMENTED",
+    "EXPIRY_DAYS",
     "HTTPS",
     "KUBELET",
     "RIGHTS_ROLES",
@@ -288,6 +295,7 @@ __all__ = [
     "effect_of",
     "egress_of",
     "endpoints_of",
+    "ends_soon",
     "failed",
     "firewalls_at",
     "fold",
@@ -316,6 +324,7 @@ __all__ = [
     "miss_text",
     "misses_shown",
     "mistaken_for",
+    "mistaken_for_kubelet",
     "nearest",
     "neighbours",
     "network",
@@ -343,6 +352,7 @@ __all__ = [
     "registry_path",
     "required_classes",
     "resource_name",
+    "rights_effect",
     "role_name",
     "routing_network",
     "rule_shown",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from auditor.access import AccessDecision, Miss, MissKind, RoleDefinition
-from auditor.derive.principals import APPLICATION_ID, KUBELET
-from auditor.values import Evidence, Unread
+from auditor.derive.principals import APPLICATION_ID, CONTROL_PLANE, KUBELET
+from auditor.values import Effect, Evidence, Unread
+
+EXPIRY_DAYS = 14
+"""A grant that ends within so many days is a warning (requirements 8.6)."""
 
 _REASONS = {
     MissKind.OTHER_PRINCIPAL: "role-on-other-identity",
@@ -16,6 +21,11 @@ _REASONS = {
     MissKind.WRONG_ROLE: "role-lacks-action",
 }
 _ORDER = tuple(_REASONS)
+_WHOSE = {
+    KUBELET: "role-on-kubelet-identity",
+    CONTROL_PLANE: "role-on-control-plane-identity",
+    APPLICATION_ID: "role-on-application-id",
+}
 
 
 def role_name(definition: RoleDefinition | Unread) -> str:
@@ -33,10 +43,8 @@ def miss_reason(decision: AccessDecision) -> str:
     miss = nearest(decision)
     if miss is None:
         return "no-grant"
-    if miss.kind is MissKind.OTHER_PRINCIPAL and miss.whose == KUBELET:
-        return "role-on-kubelet-identity"
-    if miss.kind is MissKind.OTHER_PRINCIPAL and miss.whose == APPLICATION_ID:
-        return "role-on-application-id"
+    if miss.kind is MissKind.OTHER_PRINCIPAL:
+        return _WHOSE.get(miss.whose or "", _REASONS[miss.kind])
     return _REASONS[miss.kind]
 
 
@@ -86,3 +94,21 @@ def grants_shown(decision: AccessDecision) -> tuple[Evidence, ...]:
             answer.assignment.id, Evidence(answer.assignment.id, "properties.roleDefinitionId", role, note)
         )
     return tuple(found.values())
+
+
+def ends_soon(at: datetime, *decisions: AccessDecision) -> str | None:
+    """When the first of the grants ends, if that is within `EXPIRY_DAYS` of `at`: RFC 3339; else None."""
+    ends = [
+        answer.assignment.ends_at
+        for decision in decisions
+        for answer in decision.granted
+        if answer.ends_within(at, days=EXPIRY_DAYS) and isinstance(answer.assignment.ends_at, datetime)
+    ]
+    return min(ends).isoformat() if ends else None
+
+
+def rights_effect(*decisions: AccessDecision) -> Effect | None:
+    """What several decisions permit together; None while one of them is undecided."""
+    effects = [decision.effect for decision in decisions]
+    items = {item for effect in effects if effect is not None for item in effect.items}
+    return None if None in effects else Effect(tuple(sorted(items)))

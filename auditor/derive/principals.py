@@ -164,6 +164,7 @@ def clusters_with(inventory: Inventory, object_id: str) -> tuple[Cluster, ...]:
 
 KUBELET = "kubelet identity"
 APPLICATION_ID = "application id"
+CONTROL_PLANE = "control-plane identity"
 
 
 def mistaken_for(inventory: Inventory, cluster: Cluster) -> dict[str, str]:
@@ -178,4 +179,16 @@ def mistaken_for(inventory: Inventory, cluster: Cluster) -> dict[str, str]:
     for entry in ((cluster.identity.user_assigned_identities or {}) if cluster.identity else {}).values():
         if entry and entry.client_id:
             found[APPLICATION_ID] = entry.client_id
+    return found
+
+
+def mistaken_for_kubelet(inventory: Inventory, cluster: Cluster) -> dict[str, str]:
+    """What is taken for the kubelet's object id by mistake: kind of identity to its id."""
+    found: dict[str, str] = {}
+    principal = control_plane(inventory, cluster)
+    if isinstance(principal, ClusterPrincipal) and principal.managed:
+        found[CONTROL_PLANE] = principal.object_id
+    entry = _kubelet_entry(cluster)
+    if entry is not None and entry[1]:
+        found[APPLICATION_ID] = entry[1]
     return found
