@@ -122,9 +122,9 @@ def from_document(document: Mapping[str, Any], cloud: str | None = None, source:
     chosen = cloud or document.get("cloud", "public")
     if chosen not in CLOUDS:
         raise EstateProblem(f"{source}: unknown cloud {chosen!r}; known are {', '.join(CLOUDS)}")
-    unknown = sorted(set(document) - _KEYS)
+    unknown = sorted(set(document) - KEYS)
     if unknown:
-        raise EstateProblem(f"{source}: unknown key `{unknown[0]}`; known are {', '.join(sorted(_KEYS))}")
+        raise EstateProblem(f"{source}: unknown key `{unknown[0]}`; known are {', '.join(sorted(KEYS))}")
     variables = _object(_object(document.get("variables", {}), source, "variables").get(chosen, {}), source, chosen)
     filled = {key: value for key, value in document.items() if key != "variables"}
     # Made-up estates of many subscriptions hold no variable at all: looking is much cheaper than walking.
@@ -133,7 +133,7 @@ def from_document(document: Mapping[str, Any], cloud: str | None = None, source:
     return _built(filled, chosen, source)
 
 
-_KEYS = frozenset(
+KEYS = frozenset(
     {
         "version", "cloud", "clock", "tenant", "variables", "managementGroups", "subscriptions", "applications",
         "servicePrincipals", "groups", "lacksTables", "serviceTags", "resources", "changes", "activity", "indexLag",
