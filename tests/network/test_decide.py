@@ -449,3 +449,10 @@ def test_equal_questions_are_answered_once() -> None:
     first = ask(allow(100, to=ACR), DENY_ALL)
     assert ask(allow(100, to=ACR), DENY_ALL) is first
     assert ask(allow(101, to=ACR), DENY_ALL) is not first
+
+
+def test_public_addresses_of_the_virtual_network_are_not_internet() -> None:
+    around = Surroundings(cloud="public", virtual_network=VNET | AddressSet.of("20.7.0.0/16"))
+    found = ask(deny(100, to="Internet"), around=around, of=https(AddressSet.of("20.7.0.0/15")))
+    assert found.access is PARTIAL
+    assert found.effect() == ("Tcp 10.0.1.0/24 -> 20.7.0.0/16:443",)
