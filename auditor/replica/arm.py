@@ -8,11 +8,12 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
+from auditor.replica.activity import meets
 from auditor.replica.answers import Answer, arm_error, ok
+from auditor.replica.assignments import assignable, condition_test, properties_of, scope_of
 from auditor.replica.estate import Application, Body, merged
 from auditor.replica.world import Resource, World, type_of
 
@@ -216,7 +217,7 @@ class ResourceManager:
             event
             for event in world.estate.activity
             if f"/subscriptions/{subscription}" in str(event.get("resourceId") or event.get("id", "")).lower()
-            and all(_event_meets(event, name.lower(), sign.lower(), value) for name, sign, value in conditions)
+            and all(meets(event, name.lower(), sign.lower(), value) for name, sign, value in conditions)
         ]
         found.sort(key=lambda event: str(event.get("eventTimestamp", "")), reverse=True)
         return self._page(call, found)
@@ -327,7 +328,7 @@ class ResourceManager:
             named = [
                 one for one in world.of_type("microsoft.authorization/roledefinitions") if one.key.endswith(f"/{name}")
             ]
-            found = next((one for one in named if _assignable(one, set(world.scopes_of(scope)))), None)
+            found = next((one for one in named if assignable(one, set(world.scopes_of(scope)))), None)
         if found is None:
             code = "RoleDefinitionDoesNotExist" if kind == "roledefinitions" else "RoleAssignmentNotFound"
             return arm_error(404, code, f"The {_spelled(call, kind)[:-1]} '{name}' is not found.")
@@ -339,7 +340,7 @@ class ResourceManager:
         below = scope.lower().rstrip("/") + "/"
         found = []
         for one in every:
-            scopes = [str(entry).lower() for entry in _properties(one.body).get("assignableScopes", ["/"])]
+            scopes = [str(entry).lower() for entry in properties_of(one.body).get("assignableScopes", ["/"])]
             here = bool(chain & {entry.rstrip("/") or "/" for entry in scopes})
             if here or ("atscopeandbelow()" in text and any(entry.startswith(below) for entry in scopes)):
                 found.append(one)
@@ -347,7 +348,7 @@ class ResourceManager:
         if wanted is not None:
             key = {"type": "type", "rolename": "roleName"}[wanted[1]]
             found = [
-                one for one in found if str(_properties(one.body).get(key, "")).replace(" ", "").lower() == wanted[2]
+                one for one in found if str(properties_of(one.body).get(key, "")).replace(" ", "").lower() == wanted[2]
             ]
         return self._page(call, [one.body for one in found])
 
@@ -358,13 +359,13 @@ class ResourceManager:
         conditions = [part.strip() for part in re.split(r"\s+and\s+", wanted, flags=re.IGNORECASE) if part.strip()]
         tests: list[Callable[[Resource, str], bool]] = []
         for condition in conditions:
-            test = _assignment_test(world, call, condition, chain)
+            test = condition_test(world, call.application, condition, chain)
             if test is None:
                 return arm_error(400, "UnsupportedQuery", f"The filter '{condition}' is not supported.")
             tests.append(test)
         found = []
         for one in every:
-            at = _assignment_scope(one)
+            at = scope_of(one)
             above = at in chain
             # Whoever reads at a scope sees what is inherited there; below it every scope has to be readable by itself.
             below = scope.lower().rstrip("/") in set(world.scopes_of(at)) | {"" if scope == "/" else "-"}
@@ -387,95 +388,6 @@ class ResourceManager:
             query["$skiptoken"] = base64.urlsafe_b64encode(str(offset + len(page)).encode()).decode()
             document["nextLink"] = f"{self._base_url}{quote(call.path)}?{urlencode(query)}"
         return ok(document, rows=len(page))
-
-
-def _assignment_test(
-    world: World, call: Call, condition: str, chain: set[str]
-) -> Callable[[Resource, str], bool] | None:
-    """One condition of an assignments `$filter` as a question; None for one that ARM does not know."""
-    compact = condition.replace(" ", "")
-    if compact.lower() == "atscope()":
-        return lambda one, at: at in chain
-    if compact.lower() == "astarget()":
-        principals = _with_groups(world, call.application.object_id)
-        return lambda one, at: _principal(one) in principals
-    match = re.fullmatch(r"assignedTo\('([^']*)'\)", compact, re.IGNORECASE)
-    if match is not None:
-        assigned = _with_groups(world, match[1])
-        return lambda one, at: bool(assigned & _principals(one))
-    match = re.fullmatch(r"principalId\s+eq\s+'([^']*)'", condition, re.IGNORECASE)
-    if match is not None:
-        principal = match[1].lower()
-        return lambda one, at: principal in _principals(one)
-    return None
-
-
-def _with_groups(world: World, principal: str) -> frozenset[str]:
-    """A principal and every group it is in, directly or through other groups."""
-    found = {principal.lower()}
-    grown = True
-    while grown:
-        more = {
-            group.id.lower()
-            for group in world.estate.groups
-            if any(member.lower() in found for member in group.members)
-        }
-        grown = not more <= found
-        found |= more
-    return frozenset(found)
-
-
-def _principal(one: Resource) -> str:
-    return str(_properties(one.body).get("principalId", "")).lower()
-
-
-def _principals(one: Resource) -> frozenset[str]:
-    """Whom an assignment names: one principal, or the several of a deny assignment."""
-    several = _properties(one.body).get("principals") or []
-    listed = {str(entry.get("id", "")).lower() for entry in several if isinstance(entry, Mapping)}
-    return frozenset({_principal(one), *listed} - {""})
-
-
-def _assignment_scope(one: Resource) -> str:
-    return str(_properties(one.body).get("scope") or one.parent or "/").lower().rstrip("/") or "/"
-
-
-def _assignable(one: Resource, chain: set[str]) -> bool:
-    scopes = _properties(one.body).get("assignableScopes", ["/"])
-    return bool(chain & {str(entry).lower().rstrip("/") or "/" for entry in scopes})
-
-
-def _properties(body: Body) -> Mapping[str, Any]:
-    properties = body.get("properties")
-    return properties if isinstance(properties, Mapping) else {}
-
-
-def _event_meets(event: Body, name: str, sign: str, value: str) -> bool:
-    """Whether an event meets one condition; times compare as times, names without case."""
-    keys = {
-        "eventtimestamp": "eventTimestamp", "resourcegroupname": "resourceGroupName", "resourceuri": "resourceId",
-        "resourceid": "resourceId", "resourceprovider": "resourceProviderName", "correlationid": "correlationId",
-        "caller": "caller",
-    }  # fmt: skip
-    if name == "eventtimestamp":
-        found, bound = _moment(str(event.get("eventTimestamp", ""))), _moment(value)
-        if found is None or bound is None:
-            return False
-        return found >= bound if sign == "ge" else found <= bound
-    shown = event.get(keys.get(name, name), "")
-    if isinstance(shown, Mapping):
-        shown = shown.get("value", "")
-    return str(shown).lower() == value.lower()
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text if "T" in text and text.endswith(("Z", "z")) else text + "Z")
-    except ValueError:
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            return None
 
 
 def _body(world: World, one: Resource) -> Body:

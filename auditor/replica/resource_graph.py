@@ -7,8 +7,6 @@ query never learns what it may not read.
 
 # ruff: noqa: S608 -- what is put into SQL here are names of our own making; values travel as parameters.
 
-import base64
-import binascii
 import json
 import re
 import tempfile
@@ -17,7 +15,6 @@ import uuid
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,88 +23,16 @@ from auditor.replica import language
 from auditor.replica.answers import Answer, arm_error
 from auditor.replica.certificates import missing_extra
 from auditor.replica.estate import Application, Body, merged
+from auditor.replica.query_request import PAGE_MOST, Asked, BadRequest, place_of, read_request, token_for
+from auditor.replica.tables import CONTAINERS, table_of
 from auditor.replica.world import World, parent_of
 
-PAGE_MOST = 1000
 SUBSCRIPTIONS_MOST = 10_000
 RESPONSE_MOST_BYTES = 16 * 1024 * 1024
 _TEXTS = ("id", "name", "type", "tenantId", "kind", "location", "resourceGroup", "subscriptionId", "managedBy")
 _DYNAMICS = ("sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation")
 COLUMNS = (*_TEXTS, *_DYNAMICS)
 _KEPT_SCOPES, _KEPT_RESULTS = 16, 8
-
-_TABLE_OF_NAMESPACE = {
-    "microsoft.kubernetesconfiguration": "kubernetesconfigurationresources",
-    "microsoft.advisor": "advisorresources",
-    "microsoft.security": "securityresources",
-    "microsoft.policyinsights": "policyresources",
-    "microsoft.resourcehealth": "healthresources",
-    "microsoft.guestconfiguration": "guestconfigurationresources",
-}
-_AUTHORIZATION_TABLE = frozenset({"roleassignments", "roledefinitions", "classicadministrators"})
-_CONTAINERS = frozenset(
-    {
-        "microsoft.management/managementgroups",
-        "microsoft.resources/subscriptions",
-        "microsoft.resources/subscriptions/resourcegroups",
-    }
-)
-_RECORDS = frozenset({"a", "aaaa", "cname", "mx", "ptr", "srv", "txt", "caa", "ns", "soa"})
-_NETWORK_TABLE = (
-    "microsoft.network/networkmanagers/",
-    "microsoft.network/networkmanagerconnections",
-    "microsoft.network/effectivesecurityadminrules",
-    "microsoft.network/networkgroupmemberships",
-    "microsoft.network/firewallpolicies/rulecollectiongroups",
-)
-# Children that only ever show inside their parent, and what the service does not index at all.
-_NOT_INDEXED = frozenset(
-    {
-        "microsoft.network/virtualnetworks/subnets",
-        "microsoft.network/virtualnetworks/virtualnetworkpeerings",
-        "microsoft.network/networksecuritygroups/securityrules",
-        "microsoft.network/routetables/routes",
-        "microsoft.network/privateendpoints/privatednszonegroups",
-        "microsoft.containerservice/managedclusters/agentpools",
-        "microsoft.machinelearningservices/workspaces/computes",
-        "microsoft.machinelearningservices/workspaces/outboundrules",
-    }
-)
-
-
-def table_of(kind: str) -> str | None:
-    """The table that shows resources of this (lower-case) type; None if Resource Graph does not index it."""
-    namespace, _, rest = kind.partition("/")
-    if kind in _CONTAINERS:
-        return "resourcecontainers"
-    if namespace == "microsoft.authorization":
-        if rest.startswith("policy"):
-            return "policyresources"
-        return "authorizationresources" if rest in _AUTHORIZATION_TABLE else None
-    if kind in _NOT_INDEXED:
-        return None
-    if namespace == "microsoft.network":
-        zone, _, record = rest.partition("/")
-        if zone in ("privatednszones", "dnszones") and record in _RECORDS:
-            return "dnsresources"
-        if kind.startswith(_NETWORK_TABLE):
-            return "networkresources"
-    return _TABLE_OF_NAMESPACE.get(namespace, "resources")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A query request, checked."""
-
-    query: str
-    top: int
-    top_given: bool
-    skip: int
-    token: str | None
-    as_table: bool
-    subscriptions: tuple[str, ...] | None
-    management_groups: tuple[str, ...] | None
-    authorization_filter: str
 
 
 class Evaluator:
@@ -200,7 +125,7 @@ class Evaluator:
         for change in self._world.estate.changes:
             kind = str(change.get("type", "microsoft.resources/changes")).lower()
             target = str(_inside(change, "properties", "targetResourceType") or "").lower()
-            table = "resourcecontainerchanges" if target in _CONTAINERS else "resourcechanges"
+            table = "resourcecontainerchanges" if target in CONTAINERS else "resourcechanges"
             yield self._row(change, kind, table, at)
             at += 1
 
@@ -268,9 +193,9 @@ class Evaluator:
     def answer(self, application: Application, body: bytes, api_version: str) -> tuple[Answer, str, str]:
         """Execute a query request; the tables it names and its text come back beside the answer."""
         try:
-            asked = _asked(body, self._page_size, api_version)
+            asked = read_request(body, self._page_size, api_version)
             query = language.read(asked.query, self._tables)
-        except _BadRequest as problem:
+        except BadRequest as problem:
             return _bad_request([(problem.code, problem.message)]), "", ""
         except language.Refused as problem:
             return _invalid_query(problem.code, problem.message), "", _query_text(body)
@@ -306,7 +231,7 @@ class Evaluator:
 
     def _execute(self, application: Application, asked: Asked, query: language.Query) -> Answer:
         schema, cut = self._scope(application, asked)
-        offset, top = (asked.skip, asked.top) if asked.token is None else _place(asked.token)
+        offset, top = (asked.skip, asked.top) if asked.token is None else place_of(asked.token)
         if offset < 0:
             return _bad_request([("InvalidSkipToken", "The skip token is invalid.")])
         top = asked.top if asked.top_given else top
@@ -318,7 +243,7 @@ class Evaluator:
         columns, rows = self._page(result, begin, min(top, total - offset))
         following = offset + len(rows)
         more = following < total
-        token = _token(following, top) if more and not query.limited and _pageable(columns) else None
+        token = token_for(following, top) if more and not query.limited and _pageable(columns) else None
         names = [name for name, _ in columns]
         if asked.as_table:
             listed = ",".join("[" + ",".join(row) + "]" for row in rows)
@@ -469,84 +394,6 @@ def _pageable(columns: Sequence[tuple[str, str]]) -> bool:
     return any(kind != "object" for _, kind in columns)
 
 
-class _BadRequest(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-def _asked(body: bytes, page_size: int, api_version: str) -> Asked:
-    try:
-        document = json.loads(body)
-    except ValueError as problem:
-        raise _BadRequest("InvalidJson", "The request body is not valid JSON.") from problem
-    if not isinstance(document, dict):
-        raise _BadRequest("InvalidJson", "The request body must be an object.")
-    query = document.get("query")
-    if not isinstance(query, str) or not query.strip():
-        raise _BadRequest("EmptyQuery", "The query must be a text that is not empty.")
-    subscriptions, groups = _names(document, "subscriptions"), _names(document, "managementGroups")
-    if subscriptions is not None and groups is not None:
-        raise _BadRequest(
-            "InvalidScope", "Subscriptions and management groups cannot both be specified in a query request."
-        )
-    for one in subscriptions or ():
-        try:
-            uuid.UUID(one)
-        except ValueError as problem:
-            raise _BadRequest("InvalidSubscription", f"The subscription id '{one}' is not a GUID.") from problem
-    options = document.get("options") or {}
-    if not isinstance(options, dict):
-        raise _BadRequest("InvalidOptions", "The options must be an object.")
-    top = _whole_number(options, "$top", min(page_size, PAGE_MOST))
-    if not 1 <= top <= PAGE_MOST:
-        raise _BadRequest("InvalidTop", f"The value of $top must be between 1 and {PAGE_MOST}.")
-    skip = _whole_number(options, "$skip", 0)
-    if skip < 0:
-        raise _BadRequest("InvalidSkip", "The value of $skip must not be negative.")
-    form = options.get("resultFormat", "objectArray")
-    if form not in ("objectArray", "table"):
-        raise _BadRequest("InvalidResultFormat", f"The result format '{form}' is neither objectArray nor table.")
-    token = options.get("$skipToken")
-    chosen = options.get("authorizationScopeFilter") or "AtScopeAndBelow"
-    known = ("AtScopeAndBelow", "AtScopeAndAbove", "AtScopeAboveAndBelow", "AtScopeExact")
-    if chosen not in known:
-        raise _BadRequest("InvalidAuthorizationScopeFilter", f"'{chosen}' is none of {', '.join(known)}.")
-    if api_version < "2021-06-01-preview":
-        # Older versions do not know the option and pass over it.
-        chosen = "AtScopeAndBelow"
-    return Asked(
-        query=query,
-        top=min(top, page_size),
-        top_given=options.get("$top") is not None,
-        skip=skip,
-        token=token if isinstance(token, str) and token else None,
-        as_table=form == "table",
-        subscriptions=subscriptions,
-        management_groups=groups,
-        authorization_filter=chosen,
-    )
-
-
-def _names(document: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
-    value = document.get(key)
-    if value is None or value == []:
-        return None
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise _BadRequest("InvalidScope", f"The value of {key} must be a list of texts.")
-    return tuple(value)
-
-
-def _whole_number(options: Mapping[str, Any], key: str, default: int) -> int:
-    value = options.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _BadRequest("InvalidOptions", f"The value of {key} must be a whole number.")
-    return value
-
-
 def _bad_request(details: Sequence[tuple[str, str]]) -> Answer:
     stamp = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
     return arm_error(
@@ -569,19 +416,6 @@ def _query_text(body: bytes) -> str:
         return str(json.loads(body).get("query", ""))
     except (ValueError, AttributeError):
         return ""
-
-
-def _token(offset: int, top: int) -> str:
-    return base64.urlsafe_b64encode(json.dumps({"offset": offset, "top": top}).encode()).decode()
-
-
-def _place(token: str) -> tuple[int, int]:
-    """Offset and page size that a skip token carries; an offset of -1 for one that is not ours."""
-    try:
-        value = json.loads(base64.urlsafe_b64decode(token.encode()))
-        return int(value["offset"]), int(value["top"])
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        return -1, 1
 
 
 def _index_type(kind: str) -> str:

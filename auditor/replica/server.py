@@ -32,7 +32,8 @@ from auditor.replica.arm import Call, ResourceManager
 from auditor.replica.directory import BASE_PATH, Directory
 from auditor.replica.estate import Application, Estate, load
 from auditor.replica.faults import Fault, FaultPlan
-from auditor.replica.resource_graph import PAGE_MOST, SUBSCRIPTIONS_MOST, Evaluator
+from auditor.replica.query_request import PAGE_MOST
+from auditor.replica.resource_graph import SUBSCRIPTIONS_MOST, Evaluator
 from auditor.replica.sign_in import SignIn
 from auditor.replica.throttling import OFF, Clock, Quota, Throttle
 from auditor.replica.world import World, type_of
