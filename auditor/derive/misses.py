@@ -6,7 +6,9 @@ from datetime import datetime
 
 from auditor.access import AccessDecision, Miss, MissKind, RoleDefinition
 from auditor.derive.principals import APPLICATION_ID, CONTROL_PLANE, KUBELET
-from auditor.values import Effect, Evidence, Unread
+from auditor.inventory import Inventory
+from auditor.inventory.records import RoleAssignment
+from auditor.values import Effect, Evidence, ResourceId, Unread
 
 EXPIRY_DAYS = 14
 """A grant that ends within so many days is a warning (requirements 8.6)."""
@@ -112,3 +114,11 @@ def rights_effect(*decisions: AccessDecision) -> Effect | None:
     effects = [decision.effect for decision in decisions]
     items = {item for effect in effects if effect is not None for item in effect.items}
     return None if None in effects else Effect(tuple(sorted(items)))
+
+
+def how_to_read(inventory: Inventory, piece: Unread, scope: ResourceId) -> str:
+    """What to grant or to scan so that an undecided right is decided: names a subscription that was left out."""
+    if piece.reason != "assignments-unread":
+        return piece.hint
+    missing = inventory.coverage.unread(RoleAssignment.TYPE, scope.key)
+    return missing.hint if missing is not None and missing.hint else piece.hint
