@@ -43,7 +43,10 @@ class Absences:
         scope_read: Callable[[str], bool],
         renamed: Mapping[str, str] | None = None,
     ) -> Absences:
-        """Of a run with these audited resources (None: those of its findings); `renamed`: new ids of checks to old ones."""
+        """Of a run with these audited resources (None: those of its findings).
+
+        `renamed` maps new ids of checks to old ones.
+        """
         old = renamed or {}
         made = [finding for finding in report.findings if not is_carried(finding)]
         present = {fold(finding.resource.id) for finding in made} | {fold(each.id) for each in resources or ()}

@@ -150,7 +150,7 @@ def _weekdays_of(part: str, cron: str) -> list[str]:
     begin = 0 if first == "*" else _weekday(first, cron)
     if last is not None:
         end = _weekday(last, cron)
-        end = end + 7 if end < begin or (end == begin == 0 and last == "7") else end
+        end = end + 7 if end < begin else end
     else:
         end = 6 if first == "*" or step is not None else begin
     return [_WEEKDAYS[day % 7] for day in range(begin, end + 1, int(step or 1))]
@@ -158,7 +158,7 @@ def _weekdays_of(part: str, cron: str) -> list[str]:
 
 def _weekday(text: str, cron: str) -> int:
     if text.isdigit() and len(text) == 1:
-        return int(text) % 7
+        return int(text)
     if text.casefold() in _WEEKDAYS:
         return _WEEKDAYS.index(text.casefold())
     raise UsageProblem(

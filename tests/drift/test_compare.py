@@ -111,7 +111,9 @@ def test_a_carried_finding_keeps_no_proof_of_what_is_no_longer_so() -> None:
 def test_carried_findings_are_not_carried_again() -> None:
     first, second = night(1, *c("fail")), night(2, checks={"c": 1})
     gone = diff(first, second)
-    assert states(diff(gone, night(3, checks={"c": 1}))) == {}
+    later = diff(gone, night(3, checks={"c": 1}))
+    assert states(later) == {}
+    assert later.resources.disappeared == ()
     # and coming back is new, not unchanged
     assert states(diff(gone, night(3, *c("fail"))))["c", "aks", None][2] == "new"
     # comparing a compared report with something else starts from what its run made
@@ -188,6 +190,13 @@ def test_reports_without_check_versions_compare_by_the_catalogues_digest() -> No
 
     report = diff(bare(night(1)), bare(night(2, *c("fail"))))
     assert states(report)["c", "aks", None][2] == "new"
+
+
+def test_stated_versions_count_whatever_the_digest_says() -> None:
+    old, new = night(1, *c("pass"), checks={"c": 1}), night(2, *c("fail"), checks={"c": 2})
+    catalogue = msgspec.structs.replace(new.run.catalogue, digest=old.run.catalogue.digest)
+    same = msgspec.structs.replace(new, run=msgspec.structs.replace(new.run, catalogue=catalogue))
+    assert states(diff(old, same))["c", "aks", None][2] is None
 
 
 RESOURCES = {

@@ -97,9 +97,9 @@ def test_a_write_takes_its_lock_before_it_reads(tmp_path: Path) -> None:
     # A read that turned into a write would fail at once where another had written in between, however patient it is.
     file = tmp_path / "history.sqlite"
     other = sqlite3.connect(file, isolation_level=None, timeout=0)
-    with open_history(f"sqlite:///{file}") as history, writing(history._engine):
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
+    locked = pytest.raises(sqlite3.OperationalError, match="locked")
+    with open_history(f"sqlite:///{file}") as history, writing(history._engine), locked:
+        other.execute("BEGIN IMMEDIATE")
     other.close()
 
 

@@ -68,6 +68,8 @@ WEEKDAYS = {
     "a step in a range": ("1-5/2", {"Mon", "Wed", "Fri"}),
     "names": ("mon-wed", {"Mon", "Tue", "Wed"}),
     "names and numbers": ("sat,0", {"Sat", "Sun"}),
+    "a range over Sunday": ("6-1", {"Sat", "Sun", "Mon"}),
+    "a range from Sunday as 7": ("7-2", {"Sun", "Mon", "Tue"}),
     "the whole week": ("0-7", {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}),
 }
 
