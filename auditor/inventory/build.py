@@ -197,8 +197,8 @@ class Builder:
             content = b"{}"
         try:
             if spelled_oddly(row_type, content):
-                value = respell(row_type, msgspec.json.decode(content))
-                return msgspec.convert(value, shapes.BODIES[row_type])
+                # Encoded again, because children stay raw until their own decoder wants them.
+                content = msgspec.json.encode(respell(row_type, msgspec.json.decode(content)))
             return _DECODERS[row_type].decode(content)
         except (msgspec.DecodeError, RecursionError) as problem:
             self._mark(row_type, resource_id, str(problem).replace("$", "properties", 1))
@@ -234,6 +234,7 @@ class Builder:
         index: dict[str, dict[str, Any]],
     ) -> None:
         mine = index.setdefault(parent.key, {})
+        seen: dict[str, AnyResource] = {}
         for place, child in enumerate(children or ()):
             if not child.id and not child.name:
                 self._mark(parent.type, parent.id, f"properties.{word}[{place}] has neither id nor name")
@@ -255,11 +256,12 @@ class Builder:
             if alone is None:
                 table[record.key] = record
                 self._nested.add(record.key)
-            elif record.key in mine and not _same(mine[record.key], record):
+            elif record.key in seen and not _same(seen[record.key], record):
                 self._mark(parent.type, parent.id, f"properties.{word} names {record.name} twice")
             elif not _same(alone, record):
                 self._mark(kind.TYPE, record.id, "its own row and its parent's body say different things")
                 self._mark(parent.type, parent.id, f"properties.{word}[{place}] contradicts the row of {record.name}")
+            seen[record.key] = record
             mine[record.key] = table[record.key]
 
     def _child(self, index: dict[str, dict[str, Any]], record: AnyResource) -> None:
@@ -343,7 +345,7 @@ class Builder:
         nested = {(pool.name or "").casefold(): pool for pool in cluster.pools}
         for name, pool in alone.items():
             known = nested.get(name)
-            if known is not None and _normal(msgspec.to_builtins(known)) != _normal(msgspec.to_builtins(pool)):
+            if known is not None and _plain(known) != _plain(pool):
                 self._mark(cluster.type, cluster.id, f"agent pool {pool.name} and the cluster's body contradict")
             nested[name] = pool
         body = msgspec.structs.replace(cluster.body, agent_pool_profiles=[nested[name] for name in sorted(nested)])
@@ -396,8 +398,13 @@ def _same(one: AnyResource, other: AnyResource) -> bool:
     """Whether two records say the same, spelling of ids and empty values aside."""
     if one.body == other.body:
         return True
-    normal: bool = _normal(msgspec.to_builtins(one.body)) == _normal(msgspec.to_builtins(other.body))
+    normal: bool = _plain(one.body) == _plain(other.body)
     return normal
+
+
+def _plain(body: shapes.Shape) -> Any:
+    """A body as plain values in one spelling. By way of JSON, since children are still raw in it."""
+    return _normal(msgspec.json.decode(msgspec.json.encode(body)))
 
 
 def _normal(value: Any) -> Any:
@@ -409,8 +416,6 @@ def _normal(value: Any) -> Any:
             return [_normal(item) for item in value]
         case str():
             return value.casefold()
-        case bytes() | memoryview():
-            return _normal(msgspec.json.decode(value))
         case _:
             return value
 

@@ -989,7 +989,7 @@ class Principal(Shape, frozen=True):
 
 
 class Membership(Shape, frozen=True):
-    """`auditor/membership`: one transitive membership. A row without `groupId` says that all of a member's were read."""
+    """`auditor/membership`: a transitive membership. A row without `groupId` says that all of a member's were read."""
 
     group_id: str | None = None
     member_id: str | None = None

@@ -95,8 +95,6 @@ def _walk(value: Any, annotation: Any, body_type: str, *, keep_unknown: bool) ->
         if isinstance(arm, type) and issubclass(arm, msgspec.Struct):
             if isinstance(value, dict):
                 return _walk_struct(value, arm, body_type, keep_unknown=keep_unknown)
-            if isinstance(value, str) and not keep_unknown and str not in _arms(annotation):
-                return ""
         origin = typing.get_origin(arm)
         if origin is list and isinstance(value, list):
             (inner,) = typing.get_args(arm)
@@ -106,7 +104,9 @@ def _walk(value: Any, annotation: Any, body_type: str, *, keep_unknown: bool) ->
             return {k: _walk(item, inner, body_type, keep_unknown=keep_unknown) for k, item in value.items()}
         if arm is Any:
             return value
-    return value if keep_unknown else _blank(value)
+    if keep_unknown:
+        return value
+    return "" if isinstance(value, str) and str not in _arms(annotation) else _blank(value)
 
 
 def _walk_struct(
@@ -124,7 +124,9 @@ def _walk_struct(
         name, annotation = known
         if name in result and key != name:
             continue
-        if name in children and isinstance(item, list):
+        if name in children and not isinstance(item, list):
+            result[name] = item if keep_unknown else _blank("" if isinstance(item, str) else item)
+        elif name in children:
             result[name] = [_walk_child(child, children[name], keep_unknown=keep_unknown) for child in item]
         else:
             result[name] = _walk(item, annotation, body_type, keep_unknown=keep_unknown)
