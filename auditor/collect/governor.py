@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from auditor import findings
@@ -24,6 +24,8 @@ ARM_REFILL_PER_S = 25.0
 """Tokens a second with which ARM refills a subscription's bucket of reads."""
 ARM_RESERVE = 10
 """ARM reads left to others before we slow down to the refill rate."""
+_POLL_S = 1.0
+"""How often a thread looks whether the first answer was missed; it is woken by it."""
 
 
 class DeadlinePassed(Exception):
@@ -54,6 +56,8 @@ class _Bucket:
     remaining: int | None = None
     resets_at: float = 0.0
     in_flight: int = 0
+    heard: bool = False
+    """Whether any answer came yet."""
 
     def wait_s(self, now: float) -> float:
         """0 if a request may leave now, else how long to hold it."""
@@ -76,7 +80,9 @@ class Governor:
     """In the clock's monotonic seconds."""
     graph: _Bucket = field(default_factory=_Bucket)
     _arm: dict[str, _Bucket] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Condition = field(default_factory=threading.Condition)
+    on_wait: Callable[[float], None] | None = None
+    """Told when a thread begins to wait for a second or more."""
     _next_at: float = 0.0
     _counts: Counter[str] = field(default_factory=Counter)
     _log: list[RequestLog] = field(default_factory=list)
@@ -96,6 +102,8 @@ class Governor:
         if left is not None and seconds >= left:
             raise DeadlinePassed
         if seconds > 0:
+            if seconds >= 1 and self.on_wait is not None:
+                self.on_wait(seconds)
             self.clock.sleep(seconds)
             with self._lock:
                 self.waited_s += seconds
@@ -104,6 +112,9 @@ class Governor:
         """Hold the calling thread until a request of this kind may leave."""
         while True:
             with self._lock:
+                while resource_graph and self.graph.in_flight and not self.graph.heard:
+                    # One goes ahead: an earlier scan, or somebody else, may have left nothing of the quota.
+                    self._lock.wait(_POLL_S)
                 seconds = self._hold_s(subscription, resource_graph=resource_graph)
                 if seconds == 0:
                     self._counts[operation] += 1
@@ -141,6 +152,8 @@ class Governor:
         with self._lock:
             bucket = self._bucket(subscription, resource_graph=resource_graph)
             bucket.in_flight = max(0, bucket.in_flight - 1)
+            bucket.heard = True
+            self._lock.notify_all()
             if is_retry:
                 self.retried += 1
             if status == 429:

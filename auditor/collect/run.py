@@ -53,6 +53,7 @@ def collect(
     try:
         tenant = sign_in(wire, request)
         walk = Walk(request, wire, progress=progress, stop=stop, pool=pool)
+        governor.on_wait = walk.waits
         scopes = _read(walk, taken_at)
         return Collected(
             rows=walk.rows(),

@@ -54,6 +54,10 @@ class Walk:
         self._stage = name
         self._progress(name, len(self._rows), None)
 
+    def waits(self, seconds: float) -> None:
+        """Tell the progress that Azure's quota is waited for."""
+        self._progress(f"{self._stage} (waiting {seconds:.0f} s for Azure's quota)", len(self._rows), None)
+
     def read(self, query: Query, reach: Reach) -> list[Row]:
         """A query's rows; a scope that Resource Graph cut at its limit is a required gap, whatever came."""
         answer = graph.read(self.wire, query, reach, self.stopped)

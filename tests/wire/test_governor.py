@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from auditor.collect.governor import DeadlinePassed, Governor, resets_after_s, retry_after_s
@@ -22,11 +24,37 @@ def quota(remaining: int, after: str) -> dict[str, str]:
     return {"x-ms-user-quota-remaining": str(remaining), "x-ms-user-quota-resets-after": after}
 
 
-def test_nothing_is_held_before_anything_is_known(waiting: Waiting) -> None:
+def test_one_goes_ahead_while_nothing_is_known(waiting: Waiting) -> None:
     governor = Governor(waiting.clock)
+    governor.acquire("q", None, resource_graph=True)
+    through: list[int] = []
+
+    def go() -> None:
+        governor.acquire("q", None, resource_graph=True)
+        through.append(int(sum(waiting.slept)))
+
+    second = threading.Thread(target=go)
+    second.start()
+    assert through == []
+    governor.release("q", None, 200, quota(0, "00:00:03"), resource_graph=True, is_retry=False)
+    second.join()
+    assert through == [3]
+
+
+def test_without_quota_headers_nothing_is_held(waiting: Waiting) -> None:
+    governor = Governor(waiting.clock)
+    answered(governor, {})
     for _ in range(20):
         governor.acquire("q", None, resource_graph=True)
     assert waiting.slept == []
+
+
+def test_waiting_is_told(waiting: Waiting) -> None:
+    told: list[float] = []
+    governor = Governor(waiting.clock, on_wait=told.append)
+    governor.wait(0.4)
+    governor.wait(4.0)
+    assert told == [4.0]
 
 
 def test_a_used_up_quota_is_waited_for(waiting: Waiting) -> None:
@@ -89,6 +117,7 @@ def test_arm_budgets_are_apart_for_each_subscription(waiting: Waiting) -> None:
 
 def test_max_rps_caps_everything(waiting: Waiting) -> None:
     governor = Governor(waiting.clock, max_rps=2.0)
+    governor.graph.heard = True
     for graph in (True, False, True):
         governor.acquire("q", None, resource_graph=graph)
     assert sum(waiting.slept) == pytest.approx(1.0)

@@ -19,6 +19,8 @@ from auditor.inventory.rows import open_snapshot, read_rows
 from tests.wire import estate as e
 from tests.wire.conftest import NOW, Azure
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="module")
 def collected(running: Any) -> Collected:
@@ -104,5 +106,5 @@ def test_what_cannot_be_written_says_so(collected: Collected, tmp_path: Path) ->
 def test_importing_collect_imports_no_sdk() -> None:
     code = "import sys, auditor.collect, auditor.collect.permissions, auditor.collect.doctor;"
     code += "print([m for m in sys.modules if m.split('.')[0] in ('azure', 'requests', 'msal')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
