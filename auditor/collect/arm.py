@@ -65,11 +65,14 @@ def get(wire: Wire, url: str, operation: str, *, directory: bool = False) -> dic
 
 
 def twice(call: Callable[[], T]) -> T:
-    """Repeat a read once whose answer was broken: retries end with the headers, not with the body."""
+    """Repeat a read once whose answer was broken, or whose token was refused.
+
+    The SDKs' retries end with the headers, not with the body, and ask for no new token unless the service names claims.
+    """
     try:
         return call()
     except Failure as failure:
-        if failure.reason not in ("bad-response", "connection-lost"):
+        if failure.reason not in ("bad-response", "connection-lost", "unauthorized"):
             raise
     return call()
 

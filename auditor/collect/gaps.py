@@ -19,7 +19,9 @@ READER = "Reader"
 def hint_for(failure: Failure, scope: str, operation: str | None = None, role: str = READER) -> str:
     """How to make it readable: the role to grant on which scope, and the one operation that is missing."""
     match failure.reason:
-        case "forbidden" | "unauthorized" | "not-visible":
+        case "unauthorized":
+            return "sign in again, and compare this machine's clock with `auditor doctor`"
+        case "forbidden" | "not-visible":
             needed = f" (it holds {operation})" if operation else ""
             return f"grant {role} on {scope}{needed}"
         case "throttled" | "server-error" | "timeout" | "connection-lost" | "unreachable" | "endpoint-down":

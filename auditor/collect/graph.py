@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from auditor.collect.arm import twice
 from auditor.collect.failures import Failure, describe
 from auditor.collect.paging import Pages, decode
 from auditor.collect.queries import Query
@@ -51,7 +52,7 @@ def read(wire: Wire, query: Query, reach: Reach, stopped: Callable[[], None]) ->
     try:
         return _read_once(wire, query, reach, stopped)
     except Failure as failure:
-        if failure.reason not in ("paging", "bad-response"):
+        if failure.reason not in ("paging", "bad-response", "connection-lost", "unauthorized"):
             raise
     return _read_once(wire, query, reach, stopped)
 
@@ -63,7 +64,7 @@ def peek(wire: Wire, query: Query, reach: Reach, stopped: Callable[[], None]) ->
         return answer, len(answer.rows)
     pages = Pages()
     stopped()
-    body, cut = _ask(wire, query, reach, PAGE_ROWS[0], None)
+    body, cut = twice(lambda: _ask(wire, query, reach, PAGE_ROWS[0], None))
     page = decode(body)
     wire.governor.count_rows(operation_of(query), len(page.data))
     token = pages.add(page)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable
 
 from auditor.collect import queries
+from auditor.collect.arm import API_VERSIONS, list_all
 from auditor.collect.failures import Failure
 from auditor.collect.graph import Reach
 from auditor.collect.queries import Query
@@ -20,6 +21,7 @@ MOST_ROUNDS = 8
 COMPUTES = "microsoft.machinelearningservices/workspaces/computes"
 CLUSTERS = "microsoft.containerservice/managedclusters"
 NETWORKS = "microsoft.network/virtualnetworks"
+RECORDS = "microsoft.network/privatednszones/a"
 REPLICATIONS = "microsoft.containerregistry/registries/replications"
 _OPTIONAL_TABLES = ("networkresources", "dnsresources")
 """They decide findings, not whether a resource exists."""
@@ -99,11 +101,25 @@ class Rounds:
 
     def _ask(self, query: Query, reach: Reach) -> list[Row]:
         rows, wrong = self._walk.read_apart(query, reach)
+        if query.table == "dnsresources" and any(failure.reason == "refused" for _, failure in wrong):
+            self._walk.note("dnsresources was not read; ARM was asked instead")
+            return [record for zone in self._wanted.zones.values() for record in self._records_by_arm(zone)]
         for part, failure in wrong:
             for scope in scopes_of(part):
                 required = query.table not in _OPTIONAL_TABLES
                 self._walk.gaps.add(scope, query.what, failure, required=required, operation="*/read")
         return rows
+
+    def _records_by_arm(self, zone: str) -> list[Row]:
+        """The wanted A records of a zone, where the table of records does not exist."""
+        url = f"{zone}/A?api-version={API_VERSIONS['privateDnsZones']}"
+        try:
+            rows = list_all(self._walk.wire, url, "ARM/privateDnsZones/A", self._walk.stopped)
+        except Failure as failure:
+            operation = "Microsoft.Network/privateDnsZones/A/read"
+            self._walk.gaps.add(zone, RECORDS, failure, required=False, operation=operation)
+            return []
+        return [row for row in rows if str(row.get("name") or "").casefold() in self._wanted.record_names]
 
     def _outside(self) -> None:
         """Subscriptions that references lead to: their management groups, and which of them nobody answers for."""

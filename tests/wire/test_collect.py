@@ -235,16 +235,42 @@ def test_a_hostile_name_stays_text_in_the_query(azure: Azure) -> None:
     assert collected.gaps == ()
 
 
-CHINA_WITHOUT = {"lacksTables": ["authorizationresources", "kubernetesconfigurationresources"]}
+CHINA_WITHOUT = {"lacksTables": ["authorizationresources", "kubernetesconfigurationresources", "dnsresources"]}
 
 
 def test_a_cloud_without_the_tables_is_read_by_arm(azure: Azure) -> None:
     azure.holds(e.estate(**CHINA_WITHOUT))
     collected = azure.collect()
-    wanted = {e.GRANT, e.GROUP_GRANT, e.SUBNET_GRANT, e.EXTENSION}
+    wanted = {e.GRANT, e.GROUP_GRANT, e.SUBNET_GRANT, e.EXTENSION, e.RECORD, e.DATA_RECORD}
     assert {fold(each) for each in wanted} <= ids(collected)
     names = {row["name"] for row in of_type(collected, "microsoft.authorization/roledefinitions")}
     assert e.NETWORK_CONTRIBUTOR in names
+    assert fold(e.FOREIGN_RECORD) not in ids(collected)
     assert collected.gaps == ()
     assert collected.complete
     assert any("authorizationresources" in note for note in collected.notes)
+
+
+def test_a_condition_that_the_index_keeps_silent_about_is_asked_of_arm(azure: Azure) -> None:
+    body = e.estate(indexLag=[{"id": e.GRANT, "merge": {"properties": {"condition": None}}}])
+    grant = next(each for each in body["resources"] if each["id"] == e.GRANT)
+    grant["properties"]["condition"] = "@Resource[x] StringEquals 'y'"
+    azure.holds(body)
+    [row] = [row for row in azure.collect().rows if fold(str(row.get("id"))) == fold(e.GRANT)]
+    assert row["properties"]["condition"] == "@Resource[x] StringEquals 'y'"
+
+
+def test_details_of_v1_computes_come_from_the_old_api(azure: Azure) -> None:
+    body = e.estate()
+    compute = next(each for each in body["resources"] if each["id"] == e.COMPUTE_V1)
+    compute["properties"]["properties"] = None
+    azure.holds(body)
+    azure.collect()
+    [asked] = [record for record in azure.replica.requests if record.path.endswith("/computes/old")]
+    assert "2022-10-01" in asked.query
+
+
+def test_definitions_that_the_index_lacks_come_from_arm(azure: Azure) -> None:
+    azure.replica.set_faults([{"match": {"query": "roledefinitions"}, "fault": 400}])
+    names = {row["name"] for row in of_type(azure.collect(), "microsoft.authorization/roledefinitions")}
+    assert e.NETWORK_CONTRIBUTOR in names

@@ -31,6 +31,7 @@ PASSING: dict[str, dict[str, Any]] = {
     "503": {"fault": 503},
     "reset": {"fault": "reset"},
     "claims challenge": {"fault": "claims-challenge"},
+    "expired token": {"fault": "expired-token"},
 }
 BODIES: dict[str, dict[str, Any]] = {
     "truncated": {"fault": "truncate"},
