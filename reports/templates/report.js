@@ -120,17 +120,19 @@
   let group = settings.groupBy in groupings ? settings.groupBy : "triage";
   let query = "";
   let shown = [];
-  let words = null; // what is searched, lower case, made at the first search
-  const haystack = () => {
-    if (words) return words;
-    words = new Array(count);
-    for (let at = 0; at < count; at++)
-      words[at] = [text("title", at), columns.message[at], idOf(at), nameOf(at), text("check", at), text("reason", at), text("part", at), columns.id[at], data.why[at] || ""].join("\n").toLowerCase();
+  const words = []; // what is searched, lower case; made bit by bit while nobody searches
+  const haystack = (upTo) => {
+    for (let at = words.length; at < upTo; at++)
+      words.push([text("title", at), columns.message[at], idOf(at), nameOf(at), text("check", at), text("reason", at), text("part", at), columns.id[at], data.why[at] || ""].join("\n").toLowerCase());
     return words;
+  };
+  const ahead = () => {
+    haystack(Math.min(count, words.length + 2000));
+    if (words.length < count) setTimeout(ahead, 10);
   };
   const filter = () => {
     const wanted = query.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = wanted.length ? haystack() : null;
+    const found = wanted.length ? haystack(count) : null;
     for (const facet of facets) facet.counts = new Map();
     shown = [];
     for (let at = 0; at < count; at++) {
@@ -452,4 +454,5 @@
   }
   aim();
   document.documentElement.dataset.ready = "1";
+  setTimeout(ahead, 200);
 })();

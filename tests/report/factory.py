@@ -209,6 +209,8 @@ def hostile() -> Report:
                 reason="denied",
                 message=f"rule {name} denies the registry",
                 drift="new",
+                reasons=("denied", name),
+                confirmed=False,
                 changes=(
                     Change(
                         at="2026-11-23T21:14:05Z", by=name, operation=name, property=name, before=name, after=[name]

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -318,6 +320,20 @@ def test_prometheus_counts() -> None:
     assert "auditor_run_complete 0\n" in text
     assert "auditor_run_duration_seconds 221\n" in text
     assert 'auditor_run_gaps{required="true"} 1\n' in text
+
+
+def test_prometheus_escapes_label_values() -> None:
+    text = render_prometheus(factory.report(resources={'a"b\\c\nd': 1})).decode()
+    assert 'auditor_resources{kind="a\\"b\\\\c d"} 1\n' in text
+
+
+@each_report
+def test_promtool_finds_nothing_to_say(report: Report) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not here (Debian: apt-get install prometheus)")
+    done = subprocess.run([promtool, "check", "metrics"], input=render_prometheus(report), capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_prometheus_has_no_drift_without_a_baseline() -> None:

@@ -87,6 +87,12 @@ def test_the_order_of_findings_and_facts_does_not_matter() -> None:
     assert render_json(whole) == render_json(other)
 
 
+def test_the_order_of_open_maps_does_not_matter() -> None:
+    one, other = ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    first, second = (factory.report(factory.finding(facts=facts), resources=facts) for facts in (one, other))
+    assert render_json(first) == render_json(second)
+
+
 def test_findings_are_sorted_by_severity_first() -> None:
     severities = [each["severity"] for each in json.loads(render_json(factory.every_state()))["findings"]]
     assert severities == sorted(severities, key=["critical", "high", "medium", "low", "info"].index)
