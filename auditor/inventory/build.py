@@ -365,7 +365,11 @@ class Builder:
             for record in self._records.get(Subscription, {}).values()
             if everything or groups & _chain(record)
         }
-        unread = {s for gap in header.gaps if gap.what == "*" for s in mentioned_subscriptions([gap.scope])}
+        unread = {
+            key_of(gap.scope).removeprefix("/subscriptions/")
+            for gap in header.gaps
+            if gap.what == "*" and key_of(gap.scope).count("/") == 2
+        }
         return frozenset((named | below) - unread - {""})
 
     def _scopes(self, header: Header, covered: frozenset[str]) -> tuple[str, ...]:

@@ -82,6 +82,9 @@ CASES = {
     "service principal": ([PREVIOUS, principal(), grant(on=rg("net"))], "pass", "network-contributor"),
     "granted to the application id": (
         [PREVIOUS, principal(), grant(APPLICATION, on=rg("net"))], "fail", "role-on-application-id"),
+    "pools not in the data": ([cluster(nodes=NODES, agentPoolProfiles=None)], "unknown", "cluster-unreadable"),
+    "a subnet that is no id": (
+        [cluster(pools=[{"name": "p", "vnetSubnetID": "nodes"}])], "unknown", "not-an-id"),
     "managed network": ([cluster()], "not-applicable", "managed-vnet"),
 }  # fmt: skip
 

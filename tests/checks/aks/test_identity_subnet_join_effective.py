@@ -60,6 +60,7 @@ CASES = {
     "unread, but granted all the same": (
         [ML, grant(on=rg("net")), gap("/", "microsoft.authorization/roledefinitions", required=False)],
         "pass", "granted"),
+    "pools not in the data": ([cluster(nodes=NODES, agentPoolProfiles=None)], "unknown", "cluster-unreadable"),
     "managed network": ([cluster()], "not-applicable", "managed-vnet"),
 }  # fmt: skip
 

@@ -79,6 +79,10 @@ CASES = {
     "cluster IP": (ml(inferenceRouterServiceType="clusterIP"), [("pass", "cluster-ip")]),
     "nothing yet": (ml(balancer("kubernetes", EGRESS)),
                     [("not-applicable", "outbound-only"), ("unknown", "no-frontend-yet")]),
+    "a frontend without rules": (
+        ml(balancer("kubernetes", frontend("spare", public=public_ip("in"), ports=())),
+           balancer("kubernetes-internal", INSIDE)),
+        [("not-applicable", "idle"), ("pass", "internal")]),
     "node group unread": (
         ml(gap(rg("mc"), "microsoft.network/loadbalancers")), [("unknown", "frontends-unread")]),
     "attachment unread": (

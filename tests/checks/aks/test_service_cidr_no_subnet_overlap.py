@@ -57,6 +57,7 @@ CASES = {
     "range unset": ([cluster(nodes=subnet(), network={"serviceCidr": None, "serviceCidrs": None})],
                     "unknown", "service-range-unset"),
     "no network profile": ([cluster(nodes=subnet(), networkProfile=None)], "not-applicable", "no-network-profile"),
+    "pools not in the data": ([cluster(nodes=subnet(), agentPoolProfiles=None)], "unknown", "cluster-unreadable"),
     "managed": ([cluster()], "not-applicable", "managed-vnet"),
 }  # fmt: skip
 

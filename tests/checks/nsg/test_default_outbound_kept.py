@@ -64,6 +64,9 @@ CASES = {
         estate(deny_out(100, to="VirtualNetwork", of="VirtualNetwork")), "fail", "intra-cluster-denied"),
     "deny all": (estate(*NEEDED, deny_out(4096)), "fail", "intra-cluster-denied"),
     "an unknown tag denied": (estate(deny_out(100, to="NobodyPublished")), "unknown", "undecided"),
+    "registry unread, the rest open": (
+        [*attached(cluster(nodes=subnet(nsg=nsg("fence", *NEEDED, DENY))), registry=registry().unread()), TAGS],
+        "unknown", "required-services-unread"),
     "group unread": (
         attached(cluster(nodes=subnet(nsg=nsg("fence").unread())), registry=registry()), "unknown", "nsg-unread"),
     "subnet unread": (attached(cluster(nodes=subnet(readable=False))), "unknown", "subnet-unread"),
