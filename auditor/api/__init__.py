@@ -1,6 +1,7 @@
 """What a check may import, together with the standard library: the contract for built-in and users' checks alike."""
 
 from auditor import access, network
+from auditor.api.denials import ALLOW_BETWEEN, ALLOW_IN, hangs_on, stopped, stoppers
 from auditor.api.outbound import (
     ALLOW_TAG,
     DOCUMENTED,
@@ -105,17 +106,23 @@ from auditor.derive.registries import (
 from auditor.derive.rights import access_model, scope_of
 from auditor.derive.services import (
     HTTPS,
+    DependencyClasses,
     Grade,
     PacketClass,
     RegistryClasses,
     ask_class,
     cluster_service_classes,
+    hidden_api_servers,
     image_registry_classes,
+    leads_privately,
     network_isolated,
+    private_api_server,
     public_access_off,
     registry_classes,
     registry_path,
     required_classes,
+    storage_classes,
+    workspace_classes,
     worst,
 )
 from auditor.derive.tags import has_tag, regional_tag, tag_data, tag_source
@@ -131,6 +138,7 @@ from auditor.derive.traffic import (
     learns_routes,
     network_of,
     put,
+    readable_subnet,
     rules_of,
     subnet_addresses,
     subnet_group,
@@ -196,6 +204,8 @@ from auditor.values import (
 )
 
 __all__ = [
+    "ALLOW_BETWEEN",
+    "ALLOW_IN",
     "ALLOW_TAG",
     "APPLICATION_ID",
     "CONTROL_PLANE",
@@ -213,6 +223,7 @@ __all__ = [
     "ClusterPrincipal",
     "Compute",
     "ContainerGroup",
+    "DependencyClasses",
     "Dns",
     "DnsARecord",
     "Effect",
@@ -305,7 +316,9 @@ __all__ = [
     "frontends_of",
     "gateway_in",
     "grants_shown",
+    "hangs_on",
     "has_tag",
+    "hidden_api_servers",
     "hops_of",
     "how_to_read",
     "id_of",
@@ -319,6 +332,7 @@ __all__ = [
     "interfaces_in",
     "key_of",
     "kubelet",
+    "leads_privately",
     "learns_routes",
     "links_to",
     "merged",
@@ -340,10 +354,12 @@ __all__ = [
     "passed",
     "peers_of",
     "private_addresses",
+    "private_api_server",
     "private_path",
     "probe_ports",
     "public_access_off",
     "put",
+    "readable_subnet",
     "records_of",
     "region_key",
     "regional_tag",
@@ -361,6 +377,9 @@ __all__ = [
     "rules_of",
     "scope_of",
     "scoring_addresses",
+    "stopped",
+    "stoppers",
+    "storage_classes",
     "subnet_addresses",
     "subnet_group",
     "subnets_of_group",
@@ -373,6 +392,7 @@ __all__ = [
     "unknown",
     "verdict",
     "warned",
+    "workspace_classes",
     "workspaces_at",
     "workspaces_of",
     "workspaces_of_group",

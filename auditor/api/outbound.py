@@ -48,12 +48,10 @@ def rule_shown(rule: SecurityRule, note: str = "") -> Evidence:
     return Evidence(rule.id or rule.name, "properties", value, note or rule.name)
 
 
-def free_priority(group: SecurityGroup, below: int | None) -> int | None:
-    """The largest free priority that is better than `below`, for a new outbound rule; None where there is none."""
+def free_priority(group: SecurityGroup, below: int | None, direction: Direction = Direction.OUTBOUND) -> int | None:
+    """The largest free priority that is better than `below`, for a new rule; None where there is none."""
     taken = {
-        rule.body.priority
-        for rule in group.rules
-        if (rule.body.direction or "").casefold() == Direction.OUTBOUND.casefold()
+        rule.body.priority for rule in group.rules if (rule.body.direction or "").casefold() == direction.casefold()
     }
     start = min(below if below is not None else LAST_PRIORITY + 1, LAST_PRIORITY + 1) - 1
     return next((p for p in range(start, FIRST_PRIORITY - 1, -1) if p not in taken), None)

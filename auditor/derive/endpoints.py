@@ -85,7 +85,7 @@ def private_path(
 
     `connections` are the target's own view (`privateEndpointConnections`), where it was read: both sides must approve.
     """
-    key = ("private-path", key_of(target_id), group, network.key)
+    key = ("private-path", key_of(target_id), group, network.key, connections is None)
     return inventory.remember(key, lambda: _best(inventory, target_id, group, network, connections))
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from auditor.derive.endpoints import PrivatePath, Reach, private_path
+from auditor.derive.endpoints import Dns, PrivatePath, Reach, endpoints_of, private_addresses, private_path
 from auditor.derive.footprint import InferenceSubnet, SubnetRole
-from auditor.derive.registries import RegistryUse, regions_of, registries_at, resource_name
+from auditor.derive.registries import RegistryUse, regions_of, registries_at, resource_name, workspaces_at
 from auditor.derive.tags import has_tag, regional_tag
-from auditor.derive.traffic import Answer, ask, network_of
+from auditor.derive.traffic import Answer, address_set, ask, network_of, subnet_addresses
 from auditor.inventory import Inventory
-from auditor.inventory.records import Cluster, Registry, Subnet, VirtualNetwork
+from auditor.inventory.records import Cluster, Registry, StorageAccount, Subnet, VirtualNetwork, Workspace, key_of
 from auditor.network import Access, AddressSet, End, PortSet, Protocol, Tag
 from auditor.values import Unread, region_key
 
@@ -30,7 +30,11 @@ class Grade(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PacketClass:
-    """Packets to one destination: `slug` names it in reasons and messages, `label` in words a person reads."""
+    """Packets to one destination: `slug` names it in reasons and messages, `label` in words a person reads.
+
+    `somewhere`: the service has one address inside the destination, not known which, so that a denial of a part of it
+    proves nothing.
+    """
 
     slug: str
     label: str
@@ -39,6 +43,23 @@ class PacketClass:
     protocol: Protocol
     grade: Grade = Grade.REQUIRED
     private: PrivatePath | None = None
+    somewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyClasses:
+    """The classes of one thing that inference depends on: a registry's layers, a storage account, a workspace.
+
+    `unread` says why the classes are not known (or may not be all), `rescue` what was not read and could be a private
+    way around a denial.
+    """
+
+    id: str | None
+    name: str
+    classes: tuple[PacketClass, ...]
+    unread: Unread | None = None
+    rescue: Unread | None = None
+    where: str | None = None  # the location of the thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +89,19 @@ def registry_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subne
     found = [_of_registry(inventory, use, subnet) for use in uses]
     if found:
         return tuple(found)
-    owners: list[str | None] = [c.location for c in where.clusters] + [g.location for g in where.groups]
-    location = next((owner for owner in owners if owner), None) or subnet.location
+    location = _own_location(where, subnet)
     if location is None:
         unread = Unread(where.id, "no registry and no region is known", "collect again")
         return (RegistryClasses(None, "", (), unread),)
     tag = regional_tag(inventory, "AzureContainerRegistry", location)
     assumed = PacketClass("registry", tag, Tag(tag), HTTPS, Protocol.TCP)
     return (RegistryClasses(None, tag, (assumed,), uses.missing),)
+
+
+def _own_location(where: InferenceSubnet, subnet: Subnet) -> str | None:
+    """Where the owners of a subnet are: the region that stands in for an unknown one."""
+    owners: list[str | None] = [c.location for c in where.clusters] + [g.location for g in where.groups]
+    return next((owner for owner in owners if owner), None) or subnet.location
 
 
 def _of_registry(inventory: Inventory, use: RegistryUse, subnet: Subnet) -> RegistryClasses:
@@ -125,14 +151,24 @@ def image_registry_classes(inventory: Inventory) -> tuple[PacketClass, ...]:
 
 
 def cluster_service_classes(inventory: Inventory, where: InferenceSubnet) -> tuple[PacketClass, ...]:
-    """What AKS nodes need besides images: Entra ID, Azure Resource Manager, the API server, and the old tunnel."""
+    """What AKS nodes need besides images: Entra ID, Azure Resource Manager, the API server, and the old tunnel.
+
+    A private API server is among them where its addresses are known; see `private_api_server`.
+    """
     classes = [
         PacketClass("entra-id", "AzureActiveDirectory", Tag("AzureActiveDirectory"), HTTPS, Protocol.TCP),
         PacketClass("resource-manager", "AzureResourceManager", Tag("AzureResourceManager"), HTTPS, Protocol.TCP),
     ]
-    for location in sorted({region_key(c.location) for c in where.clusters if c.location and not c.private}):
+    for cluster in where.clusters:
+        addresses = private_api_server(inventory, cluster)
+        if isinstance(addresses, AddressSet):
+            label = f"the private API server of {cluster.name}"
+            classes.append(PacketClass("api-server", label, addresses, HTTPS, Protocol.TCP))
+    public = [c for c in where.clusters if private_api_server(inventory, c) is None]
+    for location in sorted({region_key(c.location) for c in public if c.location}):
         tag = regional_tag(inventory, "AzureCloud", location)
-        classes.append(PacketClass("api-server", f"the API server in {tag}", Tag(tag), HTTPS, Protocol.TCP))
+        label = f"the API server in {tag}"
+        classes.append(PacketClass("api-server", label, Tag(tag), HTTPS, Protocol.TCP, somewhere=True))
         advised = [(Protocol.UDP, 1194), (Protocol.TCP, 9000)]
         if inventory.cloud == "china":
             advised.append((Protocol.TCP, 22))
@@ -140,6 +176,142 @@ def cluster_service_classes(inventory: Inventory, where: InferenceSubnet) -> tup
             label = f"the tunnel on {protocol} {port}"
             classes.append(PacketClass(f"tunnel-{port}", label, Tag(tag), PortSet.of(port), protocol, Grade.ADVISED))
     return tuple(classes)
+
+
+def private_api_server(inventory: Inventory, cluster: Cluster) -> AddressSet | Unread | None:
+    """The addresses at which nodes reach a private API server: its subnet with API server VNet integration, else its
+    private endpoint. None where the API server is public to its nodes too.
+    """
+    profile = cluster.api_server
+    if profile is not None and profile.enable_vnet_integration:
+        found = inventory.find(Subnet, profile.subnet_id) if profile.subnet_id else None
+        if isinstance(found, Subnet):
+            return subnet_addresses(found)
+        return found or Unread(cluster.id, "the API server's subnet is not in the cluster's data", "collect again")
+    if not cluster.private:
+        return None
+    addresses = AddressSet.union(private_addresses(inventory, e) for e in endpoints_of(inventory, cluster.id))
+    if addresses:
+        return addresses
+    why = "the private endpoint of the API server is not in the data"
+    return Unread(cluster.id, why, "grant Reader on the node resource group", "api-server-unread")
+
+
+def hidden_api_servers(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> tuple[PacketClass, ...]:
+    """Private API servers whose address is not known: they sit somewhere in the subnet's virtual network."""
+    network = network_of(inventory, subnet)
+    space = address_set(network.prefixes, network.id) if isinstance(network, VirtualNetwork) else AddressSet.empty()
+    hidden = [c for c in where.clusters if isinstance(private_api_server(inventory, c), Unread)]
+    end = space if isinstance(space, AddressSet) and space else Tag("VirtualNetwork")
+    return tuple(
+        PacketClass("api-server", f"the private API server of {c.name}", end, HTTPS, Protocol.TCP, somewhere=True)
+        for c in hidden
+    )
+
+
+# ---------------------------------------------------------------- storage and Azure ML
+
+
+def storage_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> tuple[DependencyClasses, ...]:
+    """TCP 443 to the storage behind each registry (image layers) and of each workspace (models, code, logs).
+
+    Layers come from Storage in the registry's regions, unless the registry has a private endpoint; with data endpoints
+    of its own Storage is advised only. Without a known registry the own region stands in.
+    """
+    layers = [_layers(inventory, where, subnet, registry) for registry in registry_classes(inventory, where, subnet)]
+    workspaces = workspaces_at(inventory, where)
+    named = {key_of(w.body.storage_account): w.body.storage_account for w in workspaces if w.body.storage_account}
+    accounts = [_account(inventory, subnet, named[key]) for key in sorted(named)]
+    if not accounts and workspaces.missing is not None:
+        accounts.append(DependencyClasses(None, "the workspace's storage", (), workspaces.missing))
+    return (*layers, *accounts)
+
+
+def _layers(
+    inventory: Inventory, where: InferenceSubnet, subnet: Subnet, registry: RegistryClasses
+) -> DependencyClasses:
+    name = f"the image layers of {registry.name}"
+    if registry.use is None:
+        location = _own_location(where, subnet)
+        if not registry.classes or location is None:
+            return DependencyClasses(None, "the registry's image layers", (), registry.unread)
+        return DependencyClasses(None, name, (_storage_tag(inventory, location, "layers"),), registry.unread)
+    if any(c.slug == "registry-private" for c in registry.classes):
+        # Login and layers are served by the same endpoint (the group `registry` has an address for each).
+        classes = tuple(
+            PacketClass("layers-private", c.label, c.destination, c.ports, c.protocol, private=c.private)
+            for c in registry.classes
+        )
+        return DependencyClasses(registry.use.id, name, classes, registry.unread)
+    if isinstance(registry.use.registry, Unread) or not registry.classes:
+        return DependencyClasses(registry.use.id, name, (), registry.unread)
+    grade = Grade.ADVISED if registry.use.registry.body.data_endpoint_enabled else Grade.REQUIRED
+    regions = regions_of(inventory, registry.use.registry)
+    tags = {c.label: c for c in (_storage_tag(inventory, region, "layers", grade) for region in regions)}
+    rescue = registry.classes[0].private.missing if registry.classes[0].private else None
+    return DependencyClasses(registry.use.id, name, tuple(tags.values()), regions.missing, rescue)
+
+
+def _storage_tag(inventory: Inventory, location: str, slug: str, grade: Grade = Grade.REQUIRED) -> PacketClass:
+    tag = regional_tag(inventory, "Storage", location)
+    return PacketClass(slug, tag, Tag(tag), HTTPS, Protocol.TCP, grade)
+
+
+def _account(inventory: Inventory, subnet: Subnet, account_id: str) -> DependencyClasses:
+    name = resource_name(account_id)
+    account = inventory.find(StorageAccount, account_id)
+    if isinstance(account, Unread):
+        return DependencyClasses(account_id, name, (), account)
+    network = network_of(inventory, subnet)
+    path = None
+    if isinstance(network, VirtualNetwork):
+        path = private_path(inventory, account.id, "blob", network, account.body.private_endpoint_connections)
+    if path is not None and leads_privately(path):
+        return _through_endpoint(account_id, name, "storage-private", path)
+    off = (account.body.public_network_access or "").casefold() == "disabled"
+    rescue = path.missing if path else None
+    if rescue is not None and off:
+        return DependencyClasses(account_id, name, (), rescue)
+    if not account.location:
+        return DependencyClasses(
+            account_id, name, (), Unread(account_id, "location is not in the account's data", "collect again")
+        )
+    return DependencyClasses(account_id, name, (_storage_tag(inventory, account.location, "storage"),), None, rescue)
+
+
+def _through_endpoint(target_id: str, name: str, slug: str, path: PrivatePath) -> DependencyClasses:
+    if not path.addresses:
+        why = "the private endpoint's addresses are not in the data"
+        return DependencyClasses(target_id, name, (), Unread(target_id, why, "collect again"))
+    label = f"the private endpoint of {name}"
+    needed = PacketClass(slug, label, path.addresses, HTTPS, Protocol.TCP, private=path)
+    return DependencyClasses(target_id, name, (needed,))
+
+
+def leads_privately(path: PrivatePath) -> bool:
+    """Whether packets for the target go to its private endpoint: one is usable, and nothing shows that the name still
+    resolves to the public address. Custom DNS servers cannot be seen through; they are another check's question.
+    """
+    return path.reach in (Reach.USABLE, Reach.THROUGH_HUB) and path.dns not in (Dns.NO_ZONE_LINK, Dns.NO_RECORD)
+
+
+def workspace_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> tuple[DependencyClasses, ...]:
+    """TCP 443 to the private endpoint of each workspace, else to Azure ML's tag."""
+    return tuple(_workspace(inventory, subnet, workspace) for workspace in workspaces_at(inventory, where))
+
+
+def _workspace(inventory: Inventory, subnet: Subnet, workspace: Workspace) -> DependencyClasses:
+    network = network_of(inventory, subnet)
+    path = None
+    if isinstance(network, VirtualNetwork):
+        seen = workspace.body.private_endpoint_connections
+        path = private_path(inventory, workspace.id, "amlworkspace", network, seen)
+    if path is not None and leads_privately(path):
+        return _through_endpoint(workspace.id, workspace.name, "workspace-private", path)
+    tag = Tag("AzureMachineLearning")
+    needed = PacketClass("workspace", tag.name, tag, HTTPS, Protocol.TCP)
+    rescue = path.missing if path else None
+    return DependencyClasses(workspace.id, workspace.name, (needed,), None, rescue, workspace.location)
 
 
 def required_classes(
@@ -171,7 +343,8 @@ def worst(answers: tuple[Answer, ...]) -> Answer:
 
 
 __all__ = [
-    "HTTPS", "AddressSet", "Grade", "PacketClass", "RegistryClasses", "ask_class", "cluster_service_classes",
-    "image_registry_classes", "network_isolated", "public_access_off", "registry_classes", "registry_path",
-    "required_classes", "worst",
+    "HTTPS", "AddressSet", "DependencyClasses", "Grade", "PacketClass", "RegistryClasses", "ask_class",
+    "cluster_service_classes", "hidden_api_servers", "image_registry_classes", "leads_privately", "network_isolated",
+    "private_api_server", "public_access_off", "registry_classes", "registry_path", "required_classes",
+    "storage_classes", "workspace_classes", "worst",
 ]  # fmt: skip

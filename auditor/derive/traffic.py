@@ -81,6 +81,14 @@ def subnet_addresses(subnet: Subnet) -> AddressSet | Unread:
     return address_set(subnet.prefixes, subnet.id)
 
 
+def readable_subnet(where: InferenceSubnet) -> Subnet | Unread:
+    """The subnet, where it and its address prefixes were read and understood; else why not."""
+    if isinstance(where.subnet, Unread):
+        return where.subnet
+    addresses = subnet_addresses(where.subnet)
+    return addresses if isinstance(addresses, Unread) else where.subnet
+
+
 def rules_of(inventory: Inventory, group: SecurityGroup) -> Rules:
     """A network security group as the semantics take it."""
 
