@@ -23,6 +23,7 @@ class Simulation:
         self.stop = threading.Event()
         self.nights: list[Night] = []
         self.lines: list[str] = []
+        self.waits = 0
         self.at_night: Callable[[Night], int] = lambda night: 0
         self.at_wait: Callable[[], None] = lambda: None
 
@@ -43,10 +44,13 @@ class Simulation:
 
     def _scan(self, night: Night) -> int:
         self.nights.append(night)
+        assert len(self.nights) < 100, "it scans without end"
         return self.at_night(night)
 
     def _wait(self, seconds: float) -> bool:
         assert 0 < seconds <= 60
+        self.waits += 1
+        assert self.waits < 20_000, "it waits for a night that never comes"
         self.at_wait()
         self.now += timedelta(seconds=seconds)
         return self.stop.is_set() or self.now >= self.until
