@@ -8,22 +8,22 @@ from collections.abc import Iterable
 from auditor.derive.endpoints import connected_peerings, private_addresses
 from auditor.derive.footprint import InferenceSubnet
 from auditor.derive.tags import regional_tag, tag_data
-from auditor.derive.traffic import address_set, learns_routes, network_of, table_of
+from auditor.derive.traffic import address_set, gateway_in, learns_routes, network_of, table_of, table_value
 from auditor.inventory import Inventory
 from auditor.inventory.records import (
     AzureFirewall,
+    Cluster,
     NatGateway,
     PrivateEndpoint,
     RouteTable,
     Subnet,
     VirtualNetwork,
+    id_of,
     ids,
     key_of,
 )
-from auditor.network import AddressSet, End, Leg, Network, Tag, next_hops
+from auditor.network import AddressSet, End, Leg, Network, Tag, next_hops, reachable
 from auditor.network import PrivateEndpoint as EndpointRoute
-from auditor.network import Route as RouteValue
-from auditor.network import RouteTable as TableValue
 from auditor.values import Unread, region_key
 
 _SERVICE_TAGS = {
@@ -33,26 +33,6 @@ _SERVICE_TAGS = {
     "microsoft.azureactivedirectory": "AzureActiveDirectory",
 }
 _ROUTE_POLICIES = ("enabled", "routetableenabled")
-
-
-def table_value(inventory: Inventory, table: RouteTable) -> TableValue:
-    """A route table as the semantics take it."""
-
-    def compute() -> TableValue:
-        routes = tuple(
-            RouteValue(
-                name=route.name,
-                id=route.id,
-                prefix=route.body.address_prefix or "",
-                next_hop_type=route.body.next_hop_type or "",
-                next_hop_ip=route.body.next_hop_ip_address or None,
-            )
-            for route in table.routes
-        )
-        learns = not table.body.disable_bgp_route_propagation
-        return TableValue(id=table.id, name=table.name, routes=routes, learns=learns)
-
-    return inventory.remember(("table", table.key), compute)
 
 
 def routing_network(inventory: Inventory, subnet: Subnet) -> Network | Unread:
@@ -120,8 +100,11 @@ def hops_of(inventory: Inventory, subnet: Subnet, destination: End) -> tuple[Leg
     return next_hops(destination, table_value(inventory, table) if isinstance(table, RouteTable) else table, network)
 
 
+MANAGED_NAT = ("managednatgateway", "managednatgatewayv2")
+
+
 class Egress(enum.StrEnum):
-    """By what packets that leave by the hop `Internet` get a public source address."""
+    """By what packets that leave by the hop `Internet` get a public source address; the best first."""
 
     NAT_GATEWAY = "nat-gateway"
     LOAD_BALANCER = "load-balancer"
@@ -131,7 +114,7 @@ class Egress(enum.StrEnum):
 
 
 def egress_of(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> Egress | Unread:
-    """What gives the subnet's packets a public source address.
+    """What gives the subnet's packets a public source address: the least of what its clusters and groups have.
 
     AKS brings its own under the outbound types loadBalancer, managedNATGateway and managedNATGatewayV2; container
     groups have none but a NAT gateway on the subnet or, where not switched off, default outbound access.
@@ -142,14 +125,17 @@ def egress_of(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> E
             return gateway
         if ids(gateway.body.public_ip_addresses) or ids(gateway.body.public_ip_prefixes):
             return Egress.NAT_GATEWAY
-    kinds = {cluster.outbound_type for cluster in where.clusters}
-    if "loadbalancer" in kinds:
+    found = {_own_egress(cluster) for cluster in where.clusters}
+    if where.groups or not where.clusters:
+        found.add(Egress.NOTHING if subnet.body.default_outbound_access is False else Egress.IMPLICIT)
+    return max(found, key=list(Egress).index)
+
+
+def _own_egress(cluster: Cluster) -> Egress:
+    """What AKS itself gives the nodes of a cluster."""
+    if cluster.outbound_type == "loadbalancer":
         return Egress.LOAD_BALANCER
-    if kinds & {"managednatgateway", "managednatgatewayv2"}:
-        return Egress.MANAGED_NAT
-    if where.groups and not where.clusters and subnet.body.default_outbound_access is not False:
-        return Egress.IMPLICIT
-    return Egress.NOTHING
+    return Egress.MANAGED_NAT if cluster.outbound_type in MANAGED_NAT else Egress.NOTHING
 
 
 def firewalls_at(inventory: Inventory, address: str) -> tuple[AzureFirewall, ...]:
@@ -160,3 +146,68 @@ def firewalls_at(inventory: Inventory, address: str) -> tuple[AzureFirewall, ...
         for configuration in firewall.body.ip_configurations or ()
         if configuration.properties and configuration.properties.private_ip_address == address
     )
+
+
+class Appliance(enum.StrEnum):
+    """What is known of the address that a route names as its appliance."""
+
+    FIREWALL = "firewall"  # an Azure Firewall that was read has it
+    UNVERIFIED = "unverified"  # it lies in the network or a peer; what answers there was not read
+    GONE = "gone"  # it lies in a firewall's subnet in which no firewall has it
+    UNREACHABLE = "unreachable"  # it lies in no prefix of the network or its peers
+
+
+def appliance_at(inventory: Inventory, subnet: Subnet, address: str | None) -> Appliance | Unread:
+    """What is known of an appliance's address, seen from a subnet; Unread where its reach is."""
+    network = routing_network(inventory, subnet)
+    if isinstance(network, Unread):
+        return network
+    reached = reachable(address, network)
+    if isinstance(reached, Unread):
+        return reached
+    if not reached:
+        return Appliance.UNREACHABLE
+    if firewalls_at(inventory, address or ""):
+        return Appliance.FIREWALL
+    home = _home_of(inventory, subnet, address or "")
+    only_firewalls = home is not None and home.name.casefold() == "azurefirewallsubnet"
+    if home is not None and only_firewalls and inventory.listing(AzureFirewall, (home.network_id,)).whole:
+        return Appliance.GONE
+    return Appliance.UNVERIFIED
+
+
+def _home_of(inventory: Inventory, subnet: Subnet, address: str) -> Subnet | None:
+    """The subnet, of the network or a peer, that was read and holds an address."""
+    own = network_of(inventory, subnet)
+    if isinstance(own, Unread):
+        return None
+    networks = [own, *(inventory.find(VirtualNetwork, p.remote_id) for p in connected_peerings(own))]
+    for network in networks:
+        for each in network.subnets if isinstance(network, VirtualNetwork) else ():
+            held = address_set(each.prefixes, each.id)
+            if isinstance(held, AddressSet) and address in held:
+                return each
+    return None
+
+
+def firewall_near(inventory: Inventory, subnet: Subnet) -> str | None:
+    """The private address of the one Azure Firewall in the network and its peers; None where there is not just one."""
+    network = network_of(inventory, subnet)
+    if isinstance(network, Unread):
+        return None
+    homes = {network.key, *(key_of(p.remote_id) for p in connected_peerings(network) if p.remote_id)}
+    found = {
+        configuration.properties.private_ip_address
+        for firewall in inventory.every(AzureFirewall)
+        for configuration in firewall.body.ip_configurations or ()
+        if configuration.properties
+        and configuration.properties.private_ip_address
+        and key_of((id_of(configuration.properties.subnet) or "").casefold().rsplit("/subnets/", 1)[0]) in homes
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def gateway_serves(inventory: Inventory, network: VirtualNetwork) -> bool:
+    """Whether a VPN or ExpressRoute gateway is there for a network: in it, or in a peer whose gateways it uses."""
+    remote = any(peering.body.use_remote_gateways for peering in connected_peerings(network))
+    return remote or gateway_in(inventory, network)

@@ -83,6 +83,11 @@ def registries_of(inventory: Inventory, cluster: Cluster) -> Listing[RegistryUse
     return _uses(inventory, workspaces_of(inventory, cluster))
 
 
+def registries_of_group(inventory: Inventory, group: ContainerGroup) -> Listing[RegistryUse]:
+    """The registries that a container group pulls from."""
+    return _uses(inventory, workspaces_of_group(inventory, group))
+
+
 def regions_of(inventory: Inventory, registry: Registry) -> Listing[str]:
     """The regions of a registry: its own first, then each replication's, as short names."""
     own = region_key(registry.location or "")

@@ -38,21 +38,24 @@ from auditor.network import (
     Direction,
     End,
     Group,
+    Hop,
     PortSet,
     Protocol,
     Question,
     SecurityRule,
     Surroundings,
     decide,
+    default_routes,
+    sends_default_away,
     series,
 )
+from auditor.network import Route as RouteValue
+from auditor.network import RouteTable as TableValue
 from auditor.network import SecurityGroup as Rules
 from auditor.values import Unread
 
-_DEFAULT_V4 = "0.0.0.0/0"
-_HALVES = frozenset({"0.0.0.0/1", "128.0.0.0/1"})
-_FORCING_HOPS = frozenset({"virtualappliance", "virtualnetworkgateway"})
 GATEWAY_SUBNET = "gatewaysubnet"
+_HALVES = (AddressSet.parse("0.0.0.0/1"), AddressSet.parse("128.0.0.0/1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +167,24 @@ def table_of(inventory: Inventory, subnet: Subnet) -> RouteTable | Unread | None
     return inventory.find(RouteTable, subnet.route_table_id) if subnet.route_table_id else None
 
 
-def default_route_hop(table: RouteTable) -> str | None:
-    """The next hop type (lower case) of the table's IPv4 default route, also where it is split in two halves."""
-    hops = {
-        (route.body.address_prefix or "").strip(): (route.body.next_hop_type or "").casefold() for route in table.routes
-    }
-    if _DEFAULT_V4 in hops:
-        return hops[_DEFAULT_V4]
-    if hops.keys() >= _HALVES:
-        return hops["0.0.0.0/1"]
-    return None
+def table_value(inventory: Inventory, table: RouteTable) -> TableValue:
+    """A route table as the semantics take it."""
+
+    def compute() -> TableValue:
+        routes = tuple(
+            RouteValue(
+                name=route.name,
+                id=route.id,
+                prefix=route.body.address_prefix or "",
+                next_hop_type=route.body.next_hop_type or "",
+                next_hop_ip=route.body.next_hop_ip_address or None,
+            )
+            for route in table.routes
+        )
+        learns = not table.body.disable_bgp_route_propagation
+        return TableValue(id=table.id, name=table.name, routes=routes, learns=learns)
+
+    return inventory.remember(("table", table.key), compute)
 
 
 def gateway_in(inventory: Inventory, network: VirtualNetwork) -> bool:
@@ -241,8 +252,9 @@ def _surroundings(inventory: Inventory, subnet: Subnet) -> Surroundings:
     if isinstance(table, Unread):
         pieces.append(table)
     elif table is not None:
-        forced = default_route_hop(table) in _FORCING_HOPS
-        _take_routes(table, spaces)
+        value = table_value(inventory, table)
+        forced = sends_default_away(value)
+        _take_routes(value, spaces)
     return Surroundings(
         cloud=inventory.cloud,
         virtual_network=AddressSet.union(spaces),
@@ -255,18 +267,15 @@ def _surroundings(inventory: Inventory, subnet: Subnet) -> Surroundings:
     )
 
 
-def _take_routes(table: RouteTable, spaces: list[AddressSet]) -> None:
+def _take_routes(table: TableValue, spaces: list[AddressSet]) -> None:
     """User routes widen `VirtualNetwork` (requirements 6.4); default routes are the two readings' matter."""
+    defaults = {*default_routes(table), *default_routes(table, 6)}
     for route in table.routes:
-        prefix = (route.body.address_prefix or "").strip()
-        if prefix in (_DEFAULT_V4, "::/0") or prefix in _HALVES:
+        addresses = route.addresses
+        if addresses is None or route in defaults or addresses in _HALVES:
             continue
-        if (route.body.next_hop_type or "").casefold() not in _FORCING_HOPS | {"vnetlocal"}:
-            continue
-        try:
-            spaces.append(AddressSet.parse(prefix))
-        except ValueError:
-            continue
+        if route.hop in (Hop.APPLIANCE, Hop.GATEWAY, Hop.VIRTUAL_NETWORK):
+            spaces.append(addresses)
 
 
 def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...]:
