@@ -96,6 +96,8 @@ CASES = {
     "no Microsoft Graph": (knows(on=PRINCIPALS), "unknown", "graph-not-permitted"),
     "assignments unread": (knows(UNASSIGNED), "unknown", "assignments-unread"),
     "network in a subscription that was not scanned": (knows(on=FAR_NETWORK), "unknown", "assignments-unread"),
+    "itself in a subscription that was not scanned": (
+        knows(on=cluster(nodes=subnet(), sub=OTHER_SUB)), "unknown", "assignments-unread"),
     "an Owner group of unread members": (
         [ML, UNDER, grant(TEAM, OWNER, on=THE_SUB, kind="Group")], "unknown", "group-membership"),
     "a Reader group of unread members cannot matter": (
