@@ -37,11 +37,12 @@ from auditor.i18n import Language, translator
 from auditor.inventory import Builder, Configured, Header, Inventory, gaps_for_broken, open_snapshot, read_rows
 from auditor.inventory.records import key_of
 from auditor.inventory.rows import decompressed
-from auditor.values import Outcome, Progress, Severity, region_key, silent
+from auditor.values import Outcome, Progress, ResourceId, Severity, region_key, silent
 
 if TYPE_CHECKING:
     from auditor.collect import Clock, Collected
     from auditor.drift import Against
+    from auditor.waivers import WaiverRule
 
 _SHOWN_BROKEN = 10
 _TAG_CLOUDS = {"public": "public", "china": "china", "azurechinacloud": "china", "azuregovernment": "usgov"}
@@ -86,15 +87,16 @@ def scan(
     started = clock()
     profile = resolve_cloud(settings.cloud, environment, settings.custom_cloud)
     catalogue = _catalogue(settings)
+    given = _Given.of(settings, profile)
     if settings.snapshot:
-        inventory = read_inventory(settings, profile, now=started, stdin=stdin)
+        inventory = read_inventory(settings, given, now=started, stdin=stdin)
         profile = _profile_of(inventory, settings, profile, environment)
         collected = None
     else:
         collected = _collected(settings, profile, environment, progress, stop, waiting)
-        inventory = inventory_of(collected, settings, profile)
+        inventory = inventory_of(collected, settings, given)
     report = _judged(settings, profile, catalogue, inventory, collected, started, run_id(started), progress)
-    report = _compared(report, settings, inventory, environment, clock)
+    report = _compared(report, settings, given, inventory, environment, clock)
     return ScanResult(report, exit_status(report, settings), inventory, collected)
 
 
@@ -120,9 +122,24 @@ def _configured(settings: Settings) -> Configured:
     )
 
 
-def read_inventory(
-    settings: Settings, profile: CloudProfile, *, now: datetime, stdin: BinaryIO | None = None
-) -> Inventory:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Files that the settings name, read before anything is asked of Azure: a mistake in them costs no scan."""
+
+    tags: bytes | None
+    waivers: tuple[WaiverRule, ...]
+
+    @classmethod
+    def of(cls, settings: Settings, profile: CloudProfile) -> _Given:
+        rules: tuple[WaiverRule, ...] = ()
+        if settings.waivers is not None:
+            from auditor import waivers
+
+            rules = tuple(waivers.load(settings.waivers))
+        return cls(_tag_row(settings, profile), rules)
+
+
+def read_inventory(settings: Settings, given: _Given, *, now: datetime, stdin: BinaryIO | None = None) -> Inventory:
     """The inventory of the settings' snapshots. A broken line raises, unless broken lines are to be skipped."""
     builder = Builder(configured=_configured(settings))
     for name in settings.snapshot:
@@ -140,7 +157,7 @@ def read_inventory(
             "\n".join([*shown, *([f"… and {more} more broken lines"] if more else [])]),
             hint="collect again, or go on with --skip-broken-lines (the run is then incomplete)",
         )
-    _add_tag_file(builder, settings, profile)
+    _add_tag_row(builder, given)
     inventory = builder.build(now=now)
     if not any(True for _ in inventory.audited()) and not inventory.malformed:
         seen = sum(inventory.passed_over.values())
@@ -166,7 +183,7 @@ def _with_gaps(builder: Builder, inventory: Inventory, now: datetime) -> Invento
     return builder.build(now=now, subscriptions=inventory.subscriptions())
 
 
-def inventory_of(collected: Collected, settings: Settings, profile: CloudProfile) -> Inventory:
+def inventory_of(collected: Collected, settings: Settings, given: _Given) -> Inventory:
     """The inventory of a live collection."""
     builder = Builder(configured=_configured(settings))
     builder.header = Header(
@@ -179,15 +196,20 @@ def inventory_of(collected: Collected, settings: Settings, profile: CloudProfile
     encode = msgspec.json.Encoder().encode
     for row in collected.rows:
         builder.add(encode(row), "Azure")
-    _add_tag_file(builder, settings, profile)
+    _add_tag_row(builder, given)
     return builder.build(now=collected.taken_at)
 
 
-def _add_tag_file(builder: Builder, settings: Settings, profile: CloudProfile) -> None:
+def _add_tag_row(builder: Builder, given: _Given) -> None:
     """Microsoft's published file of service tags as one more row; it wins over what was read."""
+    if given.tags is not None:
+        builder.add(given.tags, "--service-tags")
+
+
+def _tag_row(settings: Settings, profile: CloudProfile) -> bytes | None:
     path = settings.service_tags
     if path is None:
-        return
+        return None
     try:
         with open_snapshot(path) as stream:
             document = msgspec.json.decode(stream.read())
@@ -209,7 +231,7 @@ def _add_tag_file(builder: Builder, settings: Settings, profile: CloudProfile) -
         "name": FILE_TAGS,
         "properties": {"cloud": cloud, "changeNumber": document.get("changeNumber"), "values": values},
     }
-    builder.add(msgspec.json.encode(row), str(path))
+    return msgspec.json.encode(row)
 
 
 FILE_TAGS = "from-file"
@@ -326,6 +348,7 @@ def _judged(
             GapRecord(scope=g.scope, what=g.what, reason=g.reason, hint=g.hint, required=g.required)
             for g in inventory.gaps
         ),
+        notes=tuple(Note(kind="collect", text=text) for text in collected.notes) if collected else (),
         requests=collected.requests if collected else Requests(),
     )
     return Report(
@@ -359,6 +382,7 @@ def audited_resources(inventory: Inventory) -> tuple[ResourceChange, ...]:
 def _compared(
     report: Report,
     settings: Settings,
+    given: _Given,
     inventory: Inventory,
     environment: Mapping[str, str],
     clock: Callable[[], datetime],
@@ -369,12 +393,16 @@ def _compared(
     resources = audited_resources(inventory)
 
     def scope_read(resource_id: str) -> bool:
-        return inventory.coverage.unread("*", resource_id) is None
+        try:
+            kind = ResourceId.parse(resource_id).type
+        except ValueError:
+            return False
+        return inventory.coverage.unread(kind, resource_id) is None
 
     language = translator(Language(report.run.lang))
     against, notes = _baseline(report, settings, environment)
     report = compare(report, against, resources=resources, scope_read=scope_read, render=language.format)
-    report = _waived(report, settings, inventory, clock)
+    report = _waived(report, given, inventory, clock)
     report = msgspec.structs.replace(
         report,
         run=msgspec.structs.replace(report.run, finished_at=_stamp(clock()), notes=(*report.run.notes, *notes)),
@@ -438,8 +466,8 @@ def report_from(path: Path, settings: Settings, environment: Mapping[str, str]) 
             raise not_a_report from None
 
 
-def _waived(report: Report, settings: Settings, inventory: Inventory, clock: Callable[[], datetime]) -> Report:
-    if settings.waivers is None:
+def _waived(report: Report, given: _Given, inventory: Inventory, clock: Callable[[], datetime]) -> Report:
+    if not given.waivers:
         return report
     from auditor import waivers
 
@@ -448,7 +476,7 @@ def _waived(report: Report, settings: Settings, inventory: Inventory, clock: Cal
     def tags_of(resource_id: str) -> Mapping[str, str]:
         return {str(k): str(v) for k, v in tags.get(key_of(resource_id), {}).items()}
 
-    return waivers.apply(report, waivers.load(settings.waivers), clock().date(), tags_of)
+    return waivers.apply(report, given.waivers, clock().date(), tags_of)
 
 
 # ---------------------------------------------------------------- the exit status

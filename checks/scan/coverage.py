@@ -79,12 +79,24 @@ def coverage(inventory: Inventory, _: Inventory) -> Iterator[Verdict]:
             why=bad.unread.why,
             hint=bad.unread.hint,
         )
+    above = next((gap for gap in inventory.gaps if gap.required and _subscription(gap.scope) is None), None)
     for subscription in inventory.subscriptions():
         about = f"/subscriptions/{subscription}"
-        if key_of(about) not in troubled:
+        if key_of(about) in troubled:
+            continue
+        if above is None:
             yield passed(
                 "read", "subscription {subscription} was read completely", about=about, subscription=subscription
             )
+            continue
+        yield unknown(
+            "unread-above",
+            "whether subscription {subscription} was read completely is not known: what lies above was not: {why}",
+            about=about,
+            subscription=subscription,
+            why=above.reason,
+            hint=above.hint or "grant Reader at the scope",
+        )
     yield from _workspaces(inventory)
     yield from _tags(inventory)
 

@@ -42,6 +42,9 @@ CASES = {
     "a group unread": ([cluster(), TAGS, gap(f"/subscriptions/{SUB}/resourceGroups/mc")], [("unknown", "unread")]),
     "Graph not permitted": (
         [cluster(), TAGS, gap("/", "auditor/membership", required=False)], [READ, ("unknown", "unread")]),
+    "something above unread": (
+        [cluster(), TAGS, gap("/providers/Microsoft.Management/managementGroups/ml", "resources")],
+        [("unknown", "unread"), ("unknown", "unread-above")]),
     "computes unread": (
         [workspace(), TAGS, gap(workspace(), COMPUTES)],
         [("unknown", "computes-unread"), ("unknown", "unread")]),
