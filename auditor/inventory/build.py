@@ -223,6 +223,8 @@ class Builder:
             self._mark(kind.TYPE, record.id, "two rows for it say different things")
             return
         self._nested.discard(record.key)
+        if known is not None and _says_more(known, record):
+            return
         table[record.key] = record
 
     def _nest(
@@ -404,6 +406,13 @@ def _same(one: AnyResource, other: AnyResource) -> bool:
         return True
     normal: bool = _plain(one.body) == _plain(other.body)
     return normal
+
+
+def _says_more(one: AnyResource, other: AnyResource) -> bool:
+    """Whether `one` shows that an assignment has no condition, where `other`, an index's row, leaves it out."""
+    return isinstance(one.body, shapes.RoleAssignment) and (
+        one.body.condition is not msgspec.UNSET and other.body.condition is msgspec.UNSET
+    )
 
 
 def _plain(body: shapes.Shape) -> Any:

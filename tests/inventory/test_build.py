@@ -5,10 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from auditor.inventory import Builder, Header, Inventory
 from auditor.inventory.records import (
     Cluster,
+    RoleAssignment,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -23,8 +25,10 @@ from tests.estate import (
     arm,
     cluster,
     deny_out,
+    grant,
     inventory,
     nsg,
+    rg,
     rows,
     subnet,
     vnet,
@@ -213,3 +217,13 @@ def test_order_of_rows_does_not_matter() -> None:
     bodies, _ = rows(cluster(nodes=subnet(nsg=nsg("fence", allow_out(100)))))
     assert build(*bodies).counts() == build(*bodies[::-1]).counts()
     assert inventory(cluster()).counts()["clusters"] == 1
+
+
+def test_an_index_row_without_condition_does_not_hide_what_arm_said_of_it() -> None:
+    told = body_of(grant(on=rg("net"), condition=None))
+    silent = body_of(grant(on=rg("net"), condition=...))
+    for order in ([told, silent], [silent, told]):
+        [record] = build(*order).every(RoleAssignment)
+        assert record.body.condition is None
+    [record] = build(silent).every(RoleAssignment)
+    assert record.body.condition is UNSET
