@@ -92,9 +92,8 @@ def _walk(value: Any, annotation: Any, body_type: str, *, keep_unknown: bool) ->
     for arm in _arms(annotation):
         if arm is Child and isinstance(value, dict):
             return value if keep_unknown else {k: value[k] for k in ("id", "name", "properties") if k in value}
-        if isinstance(arm, type) and issubclass(arm, msgspec.Struct):
-            if isinstance(value, dict):
-                return _walk_struct(value, arm, body_type, keep_unknown=keep_unknown)
+        if isinstance(arm, type) and issubclass(arm, msgspec.Struct) and isinstance(value, dict):
+            return _walk_struct(value, arm, body_type, keep_unknown=keep_unknown)
         origin = typing.get_origin(arm)
         if origin is list and isinstance(value, list):
             (inner,) = typing.get_args(arm)
