@@ -24,10 +24,13 @@ from auditor.api.verdicts import (
     verdict,
     warned,
 )
+from auditor.derive.dns import api_server_zone, dns_server_networks, resolves_by_azure
 from auditor.derive.endpoints import (
     Dns,
+    EndpointHome,
     PrivatePath,
     Reach,
+    approved_homes,
     connected_peerings,
     endpoints_of,
     links_to,
@@ -36,6 +39,14 @@ from auditor.derive.endpoints import (
     private_path,
     records_of,
     zone_name,
+)
+from auditor.derive.exposure import (
+    Exposure,
+    admits_subnet,
+    admitted_addresses,
+    exposure_of,
+    has_private_endpoint,
+    network_rules,
 )
 from auditor.derive.footprint import (
     RIGHTS_ROLES,
@@ -48,6 +59,7 @@ from auditor.derive.footprint import (
     inference_subnets,
     interfaces_in,
     network_id_of,
+    networks_of_group,
     owned_elsewhere,
     subnets_of_group,
 )
@@ -59,6 +71,7 @@ from auditor.derive.frontends import (
     frontends_of,
     probe_ports,
     scoring_addresses,
+    serves_publicly,
 )
 from auditor.derive.hops import (
     MANAGED_NAT,
@@ -74,6 +87,7 @@ from auditor.derive.hops import (
 )
 from auditor.derive.links import (
     Attachment,
+    asked_internal,
     attachment,
     clusters_of,
     computes_unread,
@@ -104,7 +118,7 @@ from auditor.derive.principals import (
     mistaken_for,
     mistaken_for_kubelet,
 )
-from auditor.derive.ranges import Neighbours, RangeOwner, neighbours, parse_ranges
+from auditor.derive.ranges import Around, Neighbours, RangeOwner, around, neighbours, parse_ranges
 from auditor.derive.registries import (
     RegistryUse,
     regions_of,
@@ -230,6 +244,7 @@ __all__ = [
     "Answer",
     "Appliance",
     "ApplicationSecurityGroup",
+    "Around",
     "Attachment",
     "AzureFirewall",
     "Cluster",
@@ -243,7 +258,9 @@ __all__ = [
     "Effect",
     "EffectiveAdminRules",
     "Egress",
+    "EndpointHome",
     "Evidence",
+    "Exposure",
     "Extension",
     "Footprint",
     "FrontendClass",
@@ -305,9 +322,15 @@ __all__ = [
     "access_model",
     "address_set",
     "admin_rules",
+    "admits_subnet",
+    "admitted_addresses",
+    "api_server_zone",
     "appliance_at",
+    "approved_homes",
+    "around",
     "ask",
     "ask_class",
+    "asked_internal",
     "attachment",
     "balancers_of",
     "check",
@@ -318,10 +341,12 @@ __all__ = [
     "connected_peerings",
     "control_plane",
     "deciding",
+    "dns_server_networks",
     "effect_of",
     "egress_of",
     "endpoints_of",
     "ends_soon",
+    "exposure_of",
     "failed",
     "firewall_near",
     "firewalls_at",
@@ -333,6 +358,7 @@ __all__ = [
     "gateway_serves",
     "grants_shown",
     "hangs_on",
+    "has_private_endpoint",
     "has_tag",
     "hidden_api_servers",
     "hops_of",
@@ -363,6 +389,8 @@ __all__ = [
     "network_id_of",
     "network_isolated",
     "network_of",
+    "network_rules",
+    "networks_of_group",
     "not_applicable",
     "outbound_verdict",
     "owned_elsewhere",
@@ -386,6 +414,7 @@ __all__ = [
     "registry_classes",
     "registry_path",
     "required_classes",
+    "resolves_by_azure",
     "resource_name",
     "rights_effect",
     "role_name",
@@ -394,6 +423,7 @@ __all__ = [
     "rules_of",
     "scope_of",
     "scoring_addresses",
+    "serves_publicly",
     "stopped",
     "stoppers",
     "storage_classes",

@@ -25,7 +25,7 @@ from auditor.inventory.records import (
 )
 from auditor.inventory.shapes import EndpointConnection
 from auditor.network import AddressSet
-from auditor.values import Unread
+from auditor.values import Listing, Unread
 
 
 class Reach(enum.StrEnum):
@@ -145,8 +145,65 @@ def _unseen(
             if isinstance(found, Unread):
                 return found
     if connections is None:
-        return inventory.coverage.unread(PrivateEndpoint.TYPE, key_of(target_id).split("/providers/")[0])
+        return _endpoints_unread(inventory)
     return next((bad.unread for bad in inventory.broken(PrivateEndpoint)), None)
+
+
+def _endpoints_unread(inventory: Inventory) -> Unread | None:
+    """Why some private endpoint of some subscription may be unseen: a target's endpoints lie anywhere."""
+    scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
+    return inventory.listing(PrivateEndpoint, scopes).missing
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointHome:
+    """An approved private endpoint of a target, and the subnet it lies in."""
+
+    id: str
+    subnet_id: str
+
+    @property
+    def network_id(self) -> str:
+        """ARM id of the virtual network."""
+        at = self.subnet_id.casefold().rfind("/subnets/")
+        return self.subnet_id[:at] if at > 0 else self.subnet_id
+
+
+def approved_homes(
+    inventory: Inventory, target_id: str, connections: list[EndpointConnection] | None
+) -> Listing[EndpointHome]:
+    """Where the approved private endpoints of a target lie; `missing` where one may be unseen, or its subnet is.
+
+    `connections` are the target's own view. An endpoint that only that view shows counts where it names the subnet.
+    """
+    found: dict[str, EndpointHome] = {}
+    theirs = {key_of(_endpoint_id(c)): c for c in connections or () if _endpoint_id(c)}
+    missing: Unread | None = None
+    for endpoint in endpoints_of(inventory, target_id):
+        states = [
+            (c.private_link_service_connection_state.status or "").casefold()
+            for c in endpoint.connections
+            if key_of(c.private_link_service_id or "") == key_of(target_id) and c.private_link_service_connection_state
+        ]
+        refused = endpoint.key in theirs and _status(theirs[endpoint.key]) != "approved"
+        if "approved" not in states or refused:
+            continue
+        if endpoint.subnet_id:
+            found[endpoint.key] = EndpointHome(endpoint.id, endpoint.subnet_id)
+        else:
+            missing = Unread(endpoint.id, "its subnet is not in its data", "collect again", "endpoint-unread")
+    for key, connection in theirs.items():
+        record = inventory.find(PrivateEndpoint, key)
+        if key in found or _status(connection) != "approved" or not isinstance(record, Unread):
+            continue
+        endpoint_ref = connection.properties.private_endpoint if connection.properties else None
+        if endpoint_ref and endpoint_ref.id and endpoint_ref.subnet_arm_id:
+            found[key] = EndpointHome(endpoint_ref.id, endpoint_ref.subnet_arm_id)
+        else:
+            missing = record
+    if connections is None and missing is None:
+        missing = _endpoints_unread(inventory)
+    return Listing(tuple(found[key] for key in sorted(found)), missing)
 
 
 def _status(connection: EndpointConnection) -> str:

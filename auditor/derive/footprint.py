@@ -228,6 +228,15 @@ def subnets_of_group(inventory: Inventory, group: ContainerGroup) -> tuple[str, 
             return tuple(dict.fromkeys(subnet_id for subnet_id in found if subnet_id))
 
 
+def networks_of_group(inventory: Inventory, group: ContainerGroup) -> tuple[str, ...] | Unread:
+    """The virtual networks that a container group lies in, mostly one; none for a public group."""
+    subnets = subnets_of_group(inventory, group)
+    if isinstance(subnets, Unread):
+        return subnets
+    found = {key_of(network_id_of(subnet_id)): network_id_of(subnet_id) for subnet_id in subnets}
+    return tuple(found.values())
+
+
 @dataclass(frozen=True, slots=True)
 class InferenceSubnet:
     """A subnet that inference runs in: of clusters, of container groups, or named in the configuration."""
