@@ -100,6 +100,21 @@ def scan(
     return ScanResult(report, exit_status(report, settings), inventory, collected)
 
 
+def snapshot_inventory(
+    settings: Settings,
+    *,
+    environment: Mapping[str, str],
+    clock: Callable[[], datetime] = _now,
+    stdin: BinaryIO | None = None,
+) -> Inventory:
+    """The inventory of the settings' snapshots, as a scan of them would judge it: without judging it."""
+    profile = resolve_cloud(settings.cloud, environment, settings.custom_cloud)
+    given = _Given.of(replace(settings, waivers=None), profile)
+    inventory = read_inventory(settings, given, now=clock(), stdin=stdin)
+    _profile_of(inventory, settings, profile, environment)
+    return inventory
+
+
 def _catalogue(settings: Settings) -> Catalogue:
     catalogue = load_catalogue(settings.checks_dir)
     for check_id in settings.severity:
