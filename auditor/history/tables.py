@@ -109,3 +109,66 @@ presence = sa.Table(
         postgresql_where=sa.text("last_seq IS NULL"),
     ),
 )
+
+# ---- what the service keeps
+
+api_token = sa.Table(
+    "api_token",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),  # SHA-256 over the token, which itself is kept nowhere
+    sa.Column("roles", sa.Text, nullable=False),  # separated by spaces
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text, nullable=False),
+    sa.Column("revoked_at", sa.Text),
+)
+
+browser_session = sa.Table(
+    "browser_session",
+    metadata,
+    sa.Column("digest", sa.LargeBinary(32), primary_key=True),  # SHA-256 over the cookie's value
+    sa.Column("token_id", sa.Text, sa.ForeignKey("api_token.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("expires_at", sa.Text, nullable=False),
+)
+
+_UNFINISHED = sa.text("state IN ('queued', 'running', 'cancelling')")
+
+scan_job = sa.Table(
+    "scan_job",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("scan_key", sa.Text, nullable=False),  # equal for equal scopes and checks
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("idempotency", sa.Text, unique=True),  # SHA-256 over caller and key
+    sa.Column("request", sa.Text, nullable=False),  # JSON: scopes and checks
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("instance", sa.BigInteger, nullable=False),  # whose process has it
+    sa.Column("asked_at", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Text),
+    sa.Column("finished_at", sa.Text),
+    sa.Column("run_id", sa.Text),
+    sa.Column("exit_status", sa.BigInteger),
+    sa.Column("note", sa.Text, nullable=False),
+    # Of equal scans one is unfinished at most, whatever two instances do.
+    sa.Index(
+        "scan_job_unfinished",
+        "scan_key",
+        unique=True,
+        sqlite_where=_UNFINISHED,
+        postgresql_where=_UNFINISHED,
+    ),
+    sa.Index("scan_job_by_time", "asked_at"),
+)
+
+firing = sa.Table(
+    "firing",
+    metadata,
+    sa.Column("schedule", sa.Text, primary_key=True),
+    sa.Column("local", sa.Text, primary_key=True),  # the wall clock's time: the firing's identity
+    sa.Column("scheduled_at", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # running, done, missed, interrupted
+    sa.Column("instance", sa.BigInteger, nullable=False),
+    sa.Column("told_at", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
