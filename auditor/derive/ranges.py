@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditor.derive.endpoints import connected_peerings
+from auditor.derive.footprint import Footprint, footprint
 from auditor.inventory import Inventory
-from auditor.inventory.records import Subnet, VirtualNetwork
+from auditor.inventory.records import Cluster, Peering, Subnet, VirtualNetwork
 from auditor.network import AddressSet
 from auditor.values import Unread
 
@@ -56,25 +57,70 @@ def _neighbours(inventory: Inventory, network: VirtualNetwork) -> Neighbours:
                     Unread(owner_id, f"{prefix!r} is not an address prefix", "mend the prefix", "prefix-unparsable")
                 )
 
-    for subnet in network.subnets:
-        take("subnet", subnet.id, subnet.name, subnet.prefixes)
-        if not subnet.prefixes:
-            unread.append(Unread(subnet.id, "addressPrefix is not in its data", "collect again", "prefix-unread"))
-    for bad in inventory.broken(Subnet):
-        if bad.id.casefold().startswith(network.key + "/"):
-            unread.append(bad.unread)
+    def take_subnets(kind: str, of: VirtualNetwork, before: str) -> None:
+        for subnet in of.subnets:
+            take(kind, subnet.id, before + subnet.name, subnet.prefixes)
+            if not subnet.prefixes:
+                unread.append(Unread(subnet.id, "addressPrefix is not in its data", "collect again", "prefix-unread"))
+        unread.extend(bad.unread for bad in inventory.broken(Subnet) if _inside(bad.id, of))
+        if not of.prefixes:
+            unread.append(Unread(of.id, "addressSpace is not in its data", "collect again", "prefix-unread"))
+
+    take_subnets("subnet", network, "")
     take("space", network.id, network.name, network.prefixes)
+    unread.extend(bad.unread for bad in inventory.broken(Peering) if _inside(bad.id, network))
     for peering in connected_peerings(network):
         peer = inventory.find(VirtualNetwork, peering.remote_id)
         if isinstance(peer, VirtualNetwork):
-            for subnet in peer.subnets:
-                take("peer-subnet", subnet.id, f"{peer.name}/{subnet.name}", subnet.prefixes)
+            take_subnets("peer-subnet", peer, f"{peer.name}/")
             take("peer-space-readable", peer.id, peer.name, peer.prefixes)
         elif peering.remote_prefixes:
             take("peer-space", peering.remote_id or peering.id, peering.name, peering.remote_prefixes)
         else:
             unread.append(Unread(peering.remote_id or peering.id, peer.why, peer.hint, "peer-unreadable"))
     return Neighbours(tuple(owners), tuple(unread))
+
+
+def _inside(child_id: str, network: VirtualNetwork) -> bool:
+    return child_id.casefold().startswith(network.key + "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Everything around the ranges of a cluster: its networks' ranges, their peers', and what was not read of them.
+
+    `unseen` means that AKS manages the network and that it is not among what was read: nobody else's subnets lie there.
+    """
+
+    footprint: Footprint
+    networks: tuple[VirtualNetwork, ...]
+    known: tuple[Neighbours, ...]
+    lost: tuple[Unread, ...]
+    unseen: bool
+
+    def overlapping(self, addresses: AddressSet, *kinds: str) -> tuple[RangeOwner, ...]:
+        """The ranges of these kinds (see RangeOwner) that share an address with `addresses`."""
+        return tuple(owner for one in self.known for owner in one.overlapping(addresses, *kinds))
+
+    @property
+    def taken(self) -> AddressSet:
+        """All addresses that are spoken for around the cluster."""
+        return AddressSet.union(owner.addresses for one in self.known for owner in one.owners)
+
+
+def around(inventory: Inventory, cluster: Cluster) -> Around | Unread:
+    """The ranges around a cluster; Unread where its own data do not tell its subnets."""
+    used = footprint(inventory, cluster)
+    if isinstance(used, Unread):
+        return used
+    networks = tuple(use.network for use in used.networks if isinstance(use.network, VirtualNetwork))
+    known = tuple(neighbours(inventory, network) for network in networks)
+    lost = [use.network for use in used.networks if isinstance(use.network, Unread)]
+    # A subnet that its own network does not show, although a pool names it: its prefix is missing among the ranges.
+    lost += [use.subnet for use in used.uses if isinstance(use.subnet, Unread)]
+    lost += [used.incomplete] if used.incomplete is not None else []
+    lost += [unread for one in known for unread in one.unread]
+    return Around(used, networks, known, tuple(lost), used.managed and not networks)
 
 
 def parse_ranges(texts: tuple[str, ...]) -> tuple[tuple[tuple[str, AddressSet], ...], tuple[str, ...]]:

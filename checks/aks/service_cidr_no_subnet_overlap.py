@@ -27,11 +27,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.api import (
+    Around,
     Cluster,
     Evidence,
     Inventory,
     Mend,
-    Neighbours,
     RangeOwner,
     RouteTable,
     Severity,
@@ -39,11 +39,9 @@ from auditor.api import (
     Subnet,
     Unread,
     Verdict,
-    VirtualNetwork,
+    around,
     check,
     failed,
-    footprint,
-    neighbours,
     network,
     not_applicable,
     parse_ranges,
@@ -84,24 +82,18 @@ def service_cidr_no_subnet_overlap(cluster: Cluster, inventory: Inventory) -> It
             return
         yield not_applicable("no-network-profile", "{cluster} has no network profile", cluster=cluster.name)
         return
-    used = footprint(inventory, cluster)
-    if isinstance(used, Unread):
-        yield unknown("cluster-unreadable", "{cluster}: {why}", cluster=cluster.name, why=used.why, hint=used.hint)
+    here = around(inventory, cluster)
+    if isinstance(here, Unread):
+        yield unknown("cluster-unreadable", "{cluster}: {why}", cluster=cluster.name, why=here.why, hint=here.hint)
         return
-    networks = [use.network for use in used.networks]
-    if used.managed and not any(isinstance(one, VirtualNetwork) for one in networks):
+    if here.unseen:
         yield not_applicable("managed-vnet", "AKS manages the network of {cluster} itself", cluster=cluster.name)
         return
     ranges, bad = parse_ranges(cluster.service_cidrs)
     for text in bad:
         yield unknown("unparsable", "{text} is no range", cluster.show(PATH, text), text=text)
-    lost = [one for one in networks if isinstance(one, Unread)]
-    if used.incomplete is not None:
-        lost.append(used.incomplete)
-    known = [one for one in networks if isinstance(one, VirtualNetwork)]
-    around = [neighbours(inventory, one) for one in known]
     for text, addresses in ranges:
-        yield _Range(inventory, cluster, text, addresses, around, lost).verdict()
+        yield _Range(inventory, cluster, text, addresses, here).verdict()
 
 
 class _Range:
@@ -113,15 +105,13 @@ class _Range:
         cluster: Cluster,
         text: str,
         addresses: network.AddressSet,
-        around: list[Neighbours],
-        lost: list[Unread],
+        here: Around,
     ) -> None:
         self.inventory = inventory
         self.cluster = cluster
         self.text = text
         self.addresses = addresses
-        self.around = around
-        self.lost = [*lost, *(unread for one in around for unread in one.unread)]
+        self.here = here
         self.shown = cluster.show(PATH, text)
         self.more: dict[str, Any] = {"cluster": cluster.name, "range": text, "free": self._free()}
 
@@ -146,8 +136,8 @@ class _Range:
             )
         if self.addresses.size(4) >= LARGEST:
             return failed("too-large", "{range} of {cluster} must be smaller than a /12", self.shown, **self.more)
-        if self.lost:
-            piece = self.lost[0]
+        if self.here.lost:
+            piece = self.here.lost[0]
             return unknown(
                 piece.reason if piece.reason == "peer-unreadable" else "network-unread",
                 "whether {range} of {cluster} overlaps a subnet is not known: {what}: {why}",
@@ -164,10 +154,10 @@ class _Range:
             **self.more,
         )
 
-    def _overlapping(self, *kinds: str) -> list[RangeOwner]:
-        return [owner for one in self.around for owner in one.overlapping(self.addresses, *kinds)]
+    def _overlapping(self, *kinds: str) -> tuple[RangeOwner, ...]:
+        return self.here.overlapping(self.addresses, *kinds)
 
-    def _collides(self, reason: str, message: str, found: list[RangeOwner]) -> Verdict:
+    def _collides(self, reason: str, message: str, found: tuple[RangeOwner, ...]) -> Verdict:
         first = found[0]
         shown = tuple(Evidence(o.id, "properties.addressPrefix", o.prefix, o.name) for o in found)
         return failed(
@@ -198,8 +188,7 @@ class _Range:
 
     def _on_premises(self) -> Verdict | None:
         """A route to a gateway for an overlapping prefix: most likely it exists on premises."""
-        used = footprint(self.inventory, self.cluster)
-        for use in () if isinstance(used, Unread) else used.uses:
+        for use in self.here.footprint.uses:
             table = table_of(self.inventory, use.subnet) if isinstance(use.subnet, Subnet) else None
             for route in table.routes if isinstance(table, RouteTable) else ():
                 if (route.body.next_hop_type or "").casefold() != "virtualnetworkgateway":
@@ -222,7 +211,4 @@ class _Range:
 
     def _free(self) -> str:
         """The first private /16 that touches nothing around, for the remediation."""
-        taken = network.AddressSet.union(
-            [network.aks_reserved(), *(owner.addresses for one in self.around for owner in one.owners)]
-        )
-        return network.first_free(taken) or "a free range"
+        return network.first_free(self.here.taken) or "a free range"
