@@ -118,7 +118,7 @@ def _reached(
 ) -> Iterator[Verdict]:
     for needed in dependency.classes:
         access = worst(ask_class(inventory, where, subnet, needed)).decision.access
-        if dependency.rescue is not None and access is not Access.ALLOWED:
+        if dependency.rescue is not None and access in (Access.DENIED, Access.PARTIAL):
             yield unknown(
                 "private-endpoint-unread",
                 "Azure ML's public addresses are not open to {subnet}, and a private endpoint of {workspace} may lead "

@@ -107,7 +107,7 @@ def _reached(
     related = [dependency.id] if dependency.id else []
     for needed in dependency.classes:
         answers = ask_class(inventory, where, subnet, needed)
-        if dependency.rescue is not None and worst(answers).decision.access is not Access.ALLOWED:
+        if dependency.rescue is not None and worst(answers).decision.access in (Access.DENIED, Access.PARTIAL):
             yield _hidden_endpoint(where, dependency, dependency.rescue)
             continue
         yield outbound_verdict(
