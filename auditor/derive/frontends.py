@@ -7,7 +7,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from auditor.derive.links import attachment
+from auditor.derive.links import asked_internal, attachment
 from auditor.inventory import Inventory
 from auditor.inventory.records import (
     Cluster,
@@ -20,6 +20,7 @@ from auditor.inventory.records import (
 )
 from auditor.inventory.shapes import Frontend as FrontendBody
 from auditor.inventory.shapes import LoadBalancingRuleProperties
+from auditor.network import AddressSet, is_private
 from auditor.values import Listing, Unread
 
 
@@ -213,6 +214,28 @@ def scoring_addresses(inventory: Inventory, cluster: Cluster) -> Listing[Scoring
         return Listing(tuple(candidates), frontends.missing)
 
     return inventory.remember(("scoring", cluster.key), compute)
+
+
+def serves_publicly(inventory: Inventory, cluster: Cluster) -> bool | Unread:
+    """Whether inference answers at a public address: a scoring address, or a candidate beside which nothing internal
+    exists or was asked for. A public candidate beside something internal may be another service: not taken for it.
+    """
+    frontends = frontends_of(inventory, cluster)
+    certain = [address for address in scoring_addresses(inventory, cluster) if address.certain]
+    if certain:
+        return any(_is_public(address) for address in certain)
+    candidates = [frontend for frontend in frontends if frontend.scoring_candidate]
+    internal = any(f.kind is FrontendClass.INTERNAL_SERVICE for f in candidates)
+    public = any(f.kind is FrontendClass.PUBLIC_SERVICE for f in candidates)
+    if public and not internal and not asked_internal(attachment(inventory, cluster)):
+        return True
+    return frontends.missing if frontends.missing is not None else False
+
+
+def _is_public(address: ScoringAddress) -> bool:
+    if address.frontend is not None:
+        return address.frontend.public_ip_id is not None
+    return not is_private(AddressSet.parse(address.address))
 
 
 def _endpoint_addresses(inventory: Inventory, cluster: Cluster) -> list[str]:

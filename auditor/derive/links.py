@@ -98,6 +98,20 @@ def inference_on(extension: Extension) -> bool:
     return settings is not None and str(settings.enable_inference or "").casefold() == "true"
 
 
+def asked_internal(tie: Attachment) -> bool:
+    """Whether Azure ML was told to serve inside the network: an internal load balancer, or a cluster address."""
+    for extension in tie.extensions:
+        settings = extension.body.configuration_settings
+        service = key_of((settings.inference_router_service_type if settings else None) or "")
+        provider = key_of((settings.internal_load_balancer_provider if settings else None) or "")
+        if service == "clusterip" or (service == "loadbalancer" and provider == "azure"):
+            return True
+    return any(
+        c.body.properties and key_of(c.body.properties.load_balancer_type or "") == "internalloadbalancer"
+        for c in tie.computes
+    )
+
+
 def infers(inventory: Inventory, cluster: Cluster) -> bool | Unread:
     """Whether Azure ML inference runs on the cluster: v1 computes always, v2 where the extension enables it."""
     tie = attachment(inventory, cluster)

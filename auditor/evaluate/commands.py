@@ -32,7 +32,10 @@ def fits(value: Any) -> bool:
 
 
 def remediation(mend: Mend, facts: Mapping[str, Any], summary: str) -> Remediation:
-    """The commands with their values filled in; `summary` is the prose, already in the run's language."""
+    """The commands with their values filled in; `summary` is the prose, already in the run's language.
+
+    A list fills its argument with one argument an item, or, written `{name:,}`, with its items joined by commas.
+    """
     commands = []
     for template in mend.commands:
         argv = _filled(template, facts)
@@ -45,11 +48,16 @@ def _filled(template: tuple[str, ...], facts: Mapping[str, Any]) -> tuple[str, .
     argv: list[str] = []
     for argument in template:
         parts: list[str] = []
-        for literal, name, _, _ in string.Formatter().parse(argument):
+        for literal, name, form, _ in string.Formatter().parse(argument):
             parts.append(literal)
             if name is None:
                 continue
             value = facts.get(name)
+            if form == "," and isinstance(value, (list, tuple)):
+                if not value or not all(map(fits, value)):
+                    return None
+                parts.append(",".join(str(item) for item in value))
+                continue
             if isinstance(value, (list, tuple)) and argument == f"{{{name}}}":
                 if not value or not all(map(fits, value)):
                     return None

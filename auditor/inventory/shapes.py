@@ -700,8 +700,22 @@ class Vault(Shape, frozen=True):
 # ---------------------------------------------------------------- Azure ML
 
 
+class ManagedDestination(Shape, frozen=True):
+    service_resource_id: str | None = None
+    subresource_target: str | None = None
+
+
+class ManagedOutboundRule(Shape, frozen=True):
+    """A rule of a workspace's managed network; the destination of an FQDN rule is a mere name."""
+
+    type: str | None = None
+    status: str | None = None
+    destination: str | ManagedDestination | None = None
+
+
 class ManagedNetwork(Shape, frozen=True):
     isolation_mode: str | None = None
+    outbound_rules: dict[str, ManagedOutboundRule | None] | None = None
 
 
 class Workspace(Shape, frozen=True):

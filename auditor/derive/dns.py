@@ -1,0 +1,66 @@
+"""DNS as far as Azure Resource Manager shows it: the zone of private API servers, and where custom servers stand."""
+
+from __future__ import annotations
+
+from auditor.clouds import PROFILES
+from auditor.derive.endpoints import connected_peerings
+from auditor.inventory import Inventory
+from auditor.inventory.records import VirtualNetwork, key_of
+from auditor.network import AddressSet, platform_address
+from auditor.values import Listing, Unread
+
+
+def api_server_zone(inventory: Inventory, location: str) -> str:
+    """The private DNS zone of private AKS clusters in a region of the scanned cloud.
+
+    A cloud of one's own (`custom`) has the public cloud's names here: what it renames is known to the scan alone.
+    """
+    return PROFILES.get(inventory.cloud, PROFILES["public"]).api_server_zone(location)
+
+
+def resolves_by_azure(network: VirtualNetwork) -> bool:
+    """Whether a network asks Azure's own DNS: no servers named, or only the platform's address."""
+    servers = [_parsed(server) for server in network.dns_servers]
+    return all(server is not None and platform_address().covers(server) for server in servers)
+
+
+def dns_server_networks(inventory: Inventory, network: VirtualNetwork) -> Listing[str]:
+    """The folded ids of the networks that hold a network's custom DNS servers: itself, or a connected peer.
+
+    `missing` names a server whose place is not known: on premises, beyond a peer, or in a peer that was not read.
+    """
+    homes: list[str] = []
+    missing: Unread | None = None
+    around = _around(inventory, network)
+    for server in network.dns_servers:
+        address = _parsed(server)
+        held = [key for key, space in around if address is not None and space.covers(address)]
+        homes += held
+        if not held:
+            missing = missing or Unread(
+                network.id,
+                f"where the DNS server {server} stands is not known",
+                "look at what that server forwards to",
+                "dns-server-elsewhere",
+            )
+    return Listing(tuple(dict.fromkeys(homes)), missing)
+
+
+def _around(inventory: Inventory, network: VirtualNetwork) -> list[tuple[str, AddressSet]]:
+    found = [(network.key, _space(network.prefixes))]
+    for peering in connected_peerings(network):
+        peer = inventory.find(VirtualNetwork, peering.remote_id)
+        prefixes = peer.prefixes if isinstance(peer, VirtualNetwork) else peering.remote_prefixes
+        found.append((key_of(peering.remote_id or peering.id), _space(prefixes)))
+    return found
+
+
+def _space(prefixes: tuple[str, ...]) -> AddressSet:
+    return AddressSet.union(found for prefix in prefixes if (found := _parsed(prefix)) is not None)
+
+
+def _parsed(text: str) -> AddressSet | None:
+    try:
+        return AddressSet.parse(text)
+    except ValueError:
+        return None

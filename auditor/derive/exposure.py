@@ -1,0 +1,89 @@
+"""How a registry, a storage account or a key vault answers the public network, and whom its own firewall lets in."""
+
+from __future__ import annotations
+
+import enum
+
+from auditor.derive.endpoints import endpoints_of
+from auditor.inventory import Inventory
+from auditor.inventory.records import PrivateEndpoint, Registry, StorageAccount, Vault, key_of
+from auditor.inventory.shapes import EndpointConnection, RuleSet
+from auditor.network import AddressSet
+from auditor.values import Unread
+
+Target = Registry | StorageAccount | Vault
+"""What a workspace depends on."""
+
+
+class Exposure(enum.StrEnum):
+    """What a target does with requests from the public network."""
+
+    PUBLIC = "public"  # answers all networks
+    RESTRICTED = "restricted"  # answers what its rules name
+    OFF = "off"  # answers private endpoints only
+    UNDECIDED = "undecided"  # a network security perimeter decides, whose rules are not read
+
+
+def network_rules(target: Target) -> RuleSet | None:
+    """The target's firewall: `networkRuleSet` of a registry, `networkAcls` of storage and vault."""
+    return target.body.network_rule_set if isinstance(target, Registry) else target.body.network_acls
+
+
+def exposure_of(target: Target) -> Exposure:
+    """What a target does with requests from the public network; unset properties have Azure's defaults (open)."""
+    access = (target.body.public_network_access or "Enabled").casefold()
+    if access == "disabled":
+        return Exposure.OFF
+    if access != "enabled":
+        return Exposure.UNDECIDED
+    rules = network_rules(target)
+    closed = rules is not None and (rules.default_action or "").casefold() == "deny"
+    return Exposure.RESTRICTED if closed else Exposure.PUBLIC
+
+
+def admits_subnet(target: Target, subnet_id: str) -> bool:
+    """Whether a virtual network rule of the target names the subnet."""
+    rules = network_rules(target)
+    return any(
+        key_of(rule.id or "") == key_of(subnet_id) and (rule.action or "Allow").casefold() == "allow"
+        for rule in (rules.virtual_network_rules if rules else None) or ()
+    )
+
+
+def admitted_addresses(target: Target) -> AddressSet | Unread:
+    """The public addresses that the target's IP rules let in; Unread where one of them cannot be parsed."""
+    rules = network_rules(target)
+    found = []
+    for rule in (rules.ip_rules if rules else None) or ():
+        if (rule.action or "Allow").casefold() != "allow" or not rule.value:
+            continue
+        try:
+            found.append(AddressSet.parse(rule.value))
+        except ValueError:
+            return Unread(target.id, f"{rule.value!r} is no address", "mend the IP rule", "unparsable")
+    return AddressSet.union(found)
+
+
+def has_private_endpoint(
+    inventory: Inventory, target_id: str, connections: list[EndpointConnection] | None
+) -> bool | Unread:
+    """Whether a target has an approved private endpoint: by its own connections, else by the endpoints that name it.
+
+    Unread only where the target's own view is missing and endpoints may be unseen.
+    """
+    for connection in connections or ():
+        state = connection.properties.private_link_service_connection_state if connection.properties else None
+        if state and (state.status or "").casefold() == "approved":
+            return True
+    if connections:
+        return False
+    for endpoint in endpoints_of(inventory, target_id):
+        for side in endpoint.connections:
+            state = side.private_link_service_connection_state
+            same = key_of(side.private_link_service_id or "") == key_of(target_id)
+            if same and state and (state.status or "").casefold() == "approved":
+                return True
+    if connections is None:
+        missing = inventory.coverage.unread(PrivateEndpoint.TYPE, key_of(target_id).split("/providers/")[0])
+        return missing if missing is not None else False
+    return False
