@@ -35,6 +35,7 @@ from auditor.replica.faults import Fault, FaultPlan
 from auditor.replica.query_request import PAGE_MOST
 from auditor.replica.resource_graph import SUBSCRIPTIONS_MOST, Evaluator
 from auditor.replica.sign_in import SignIn
+from auditor.replica.signing import Signer
 from auditor.replica.throttling import OFF, Clock, Quota, Throttle
 from auditor.replica.world import World, type_of
 
@@ -47,8 +48,8 @@ _RESOURCE_GRAPH = "/providers/microsoft.resourcegraph/resources"
 class RequestRecord:
     """One request that arrived and what became of it.
 
-    `operation` is one of `openid`, `token`, `metadata`, `resource-graph`, `arm-get`, `arm-list`, `graph`, `write`,
-    `unknown`; `table` names the tables of a query, `type` the lower-case resource type of an ARM path.
+    `operation` is one of `openid`, `keys`, `token`, `metadata`, `resource-graph`, `arm-get`, `arm-list`, `graph`,
+    `write`, `unknown`; `table` names the tables of a query, `type` the lower-case resource type of an ARM path.
     """
 
     at: str
@@ -81,7 +82,9 @@ class Replica:
         log_path: Path | None = None,
         clock: Clock = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        apis: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        self._apis = apis
         self._address = (host, port)
         self._page_sizes = (page_size, arm_page_size, graph_page_size)
         self._subscription_limit = subscription_limit
@@ -115,7 +118,7 @@ class Replica:
         context, self.ca_path = certificates.make(Path(self._folder.name))
         self._server = _Server(self._address, context, self)
         self.base_url = f"https://127.0.0.1:{self._server.server_address[1]}"
-        self._sign_in = SignIn(self.base_url, (self.base_url, self.graph_endpoint), self._wall_clock)
+        self._sign_in = SignIn(self.base_url, (self.base_url, self.graph_endpoint), self._wall_clock, self._apis)
         _, arm_page_size, graph_page_size = self._page_sizes
         self._arm = ResourceManager(self.base_url, arm_page_size)
         self._directory = Directory(self.base_url, graph_page_size)
@@ -183,6 +186,15 @@ class Replica:
         """Another fault plan from now on; None switches faults off."""
         self._faults = faults.read(plan)
 
+    def signed_token(self, audience: str, *, roles: Sequence[str] = (), **claims: Any) -> str:
+        """A token as the tenant issues it for an API of its own, with other `claims` where a test wants them."""
+        return self._sign_in.signed(self._world, audience, roles=roles, **claims)
+
+    @property
+    def signer(self) -> Signer:
+        """What signs those tokens."""
+        return self._sign_in.signer
+
     def forget_requests(self) -> None:
         """Begin the record of requests anew."""
         with self._lock:
@@ -223,6 +235,8 @@ class Replica:
         tenant = path.strip("/").split("/")[0]
         if operation == "openid":
             return self._sign_in.discovery(world, tenant), ""
+        if operation == "keys":
+            return self._sign_in.keys(world, tenant), ""
         if operation == "token":
             form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
             return self._sign_in.token(world, tenant, form), ""
@@ -354,6 +368,8 @@ def _operation(method: str, path: str) -> str:
         return "write"
     if lowered.endswith("/.well-known/openid-configuration"):
         return "openid"
+    if lowered.endswith("/discovery/v2.0/keys"):
+        return "keys"
     if lowered == "/metadata/endpoints":
         return "metadata"
     if lowered == BASE_PATH or lowered.startswith(BASE_PATH + "/"):

@@ -1,6 +1,8 @@
 """The token endpoint as azure-identity and msal speak it, and what the other services make of a token.
 
-Only OpenID discovery and the client credentials grant; the error shapes are Entra's.
+Only OpenID discovery, the signing keys and the client credentials grant; the error shapes are Entra's. Tokens for ARM
+and Microsoft Graph are opaque to clients and are not signed; those for an API of the tenant's own are (RS256), since
+that API has nobody else to ask.
 """
 
 import base64
@@ -9,12 +11,14 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from auditor.replica.answers import Answer, arm_error, encoded, ok
 from auditor.replica.estate import Application
+from auditor.replica.signing import Signer
 from auditor.replica.world import World
 
 LIFETIME_S = 3599
@@ -34,10 +38,18 @@ class Token:
 class SignIn:
     """Issues tokens and tells whether one is good for an audience."""
 
-    def __init__(self, base_url: str, audiences: tuple[str, ...], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        audiences: tuple[str, ...],
+        clock: Callable[[], float] = time.time,
+        apis: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._base_url = base_url
         self._audiences = audiences
         self._clock = clock
+        self._apis = {name: tuple(roles) for name, roles in (apis or {}).items()}
+        self._signer: Signer | None = None
         self._lock = threading.Lock()
         self._tokens: dict[str, Token] = {}
         self._challenged: set[str] = set()
@@ -108,6 +120,10 @@ class SignIn:
                 f"The provided value for scope {scope} is not valid. Client credential flows must have a scope value "
                 "with /.default suffixed to the resource identifier (application ID URI).",
             )
+        if audience in self._apis:
+            text = self.signed(world, audience, roles=self._apis[audience], oid=application.object_id)
+            lifetime = {"token_type": "Bearer", "expires_in": LIFETIME_S, "ext_expires_in": LIFETIME_S}
+            return ok({**lifetime, "access_token": text}, headers={"Cache-Control": "no-store, no-cache"})
         if audience not in self._audiences:
             return self._refusal(
                 400,
@@ -121,6 +137,38 @@ class SignIn:
         token = self._issue(world, application, audience)
         lifetime = {"token_type": "Bearer", "expires_in": LIFETIME_S, "ext_expires_in": LIFETIME_S}
         return ok({**lifetime, "access_token": token.text}, headers={"Cache-Control": "no-store, no-cache"})
+
+    def keys(self, world: World, tenant: str) -> Answer:
+        """The keys that tokens are signed with, as a JSON Web Key Set."""
+        if not _is_tenant(world, tenant):
+            return self._unknown_tenant(tenant)
+        return ok({"keys": [self.signer.public_key()]})
+
+    @property
+    def signer(self) -> Signer:
+        """What signs tokens; made when it is first asked for, because making a key takes its time."""
+        with self._lock:
+            if self._signer is None:
+                self._signer = Signer()
+            return self._signer
+
+    def signed(self, world: World, audience: str, *, roles: Sequence[str] = (), **claims: Any) -> str:
+        """A token of version 2.0 for an API of the tenant's own; `claims` replace usual ones, None leaves one out."""
+        now = int(self._clock())
+        usual: dict[str, Any] = {
+            "aud": audience,
+            "iss": f"{self._base_url}/{world.estate.tenant_id}/v2.0",
+            "iat": now,
+            "nbf": now,
+            "exp": now + LIFETIME_S,
+            "azp": world.estate.applications[0].app_id,
+            "oid": world.estate.applications[0].object_id,
+            "sub": world.estate.applications[0].object_id,
+            "roles": list(roles),
+            "tid": world.estate.tenant_id,
+            "ver": "2.0",
+        }
+        return self.signer.token({key: value for key, value in {**usual, **claims}.items() if value is not None})
 
     def _issue(self, world: World, application: Application, audience: str) -> Token:
         now = self._clock()

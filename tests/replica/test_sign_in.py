@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 
+import jwt
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
@@ -105,3 +106,23 @@ def test_a_token_of_an_application_that_the_next_estate_lacks(client_of: Callabl
         header = f"Bearer {client.token()}"
         replica.load(from_document(document(applications=document()["applications"][1:])))
         assert _with(client, header)[:2] == (401, "InvalidAuthenticationToken")
+
+
+def test_a_token_for_an_api_of_the_tenants_own_is_signed_by_a_key_that_it_shows() -> None:
+    with serve(from_document(document()), quota=False, apis={"api://own": ["Own.Read"]}) as replica:
+        client = Client(replica)
+        try:
+            answer = client.sign_in(scope="api://own/.default")
+            metadata = client.get(f"/{TENANT}/v2.0/.well-known/openid-configuration").json()
+            keys = client.get(metadata["jwks_uri"].removeprefix(replica.base_url)).json()
+        finally:
+            client.close()
+        assert keys["keys"][0]["kid"] == replica.signer.key_id
+        claims = jwt.decode(
+            answer.json()["access_token"],
+            jwt.PyJWK(keys["keys"][0]).key,
+            algorithms=["RS256"],
+            audience="api://own",
+            issuer=metadata["issuer"],
+        )
+        assert (claims["roles"], claims["tid"], claims["ver"]) == (["Own.Read"], TENANT, "2.0")
