@@ -21,7 +21,8 @@ COMMANDS = {
     "permissions": "The least-privilege role definition that a scan needs.",
     "history": "Past runs: list, show, pin, unpin, prune.",
     "waivers": "Accepted deviations: check a file of them.",
-    "serve": "Scan on a schedule until stopped.",
+    "serve": "The service: scans on schedules and on demand, dashboard, API.",
+    "token": "API tokens of the service: create, list, revoke.",
     "replica": "Serve an estate as Azure would, on loopback, for tests and demonstrations.",
     "version": "The version, and those of what it runs on.",
 }
