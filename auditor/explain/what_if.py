@@ -246,7 +246,10 @@ def _routes(inventory: Inventory, packet: Asked, sender: Subnet) -> Iterator[Sta
     if isinstance(legs, Unread):
         yield Stage(title, Access.UNDECIDED, _unread(legs))
         return
+    family = packet.start.families[0]
     for leg in legs:
+        if not leg.destinations.family(family):
+            continue  # a tag holds addresses of both families, and the packet is of one
         access, why = _hop(inventory, packet, sender, leg)
         steps = [leg.as_trace(packet.destination if len(legs) == 1 else "")]
         if leg.overtakable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -218,7 +219,10 @@ def _stage(stage: Stage, speaker: Translator) -> list[str]:
 
     title = speaker.format(stage.title.text, stage.title.facts)
     why = speaker.format(stage.why.text, stage.why.facts)
-    return [one_line(title), *_told(sections(stage.steps, speaker), indent="  "), f"  => {one_line(why)}"]
+    told = sections(stage.steps, speaker)
+    if len(told) == 1:
+        told = (replace(told[0], heading=""),)  # the title has said where
+    return [one_line(title), *_told(told, indent="  "), f"  => {one_line(why)}"]
 
 
 def _answer_as_json(answer: Explained, speaker: Translator) -> dict[str, Any]:
