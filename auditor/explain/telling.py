@@ -92,8 +92,25 @@ def _place(step: Recorded, speaker: Speaks) -> str | None:
 
 
 def _short(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts with long texts cut: a terminal is no place for a thousand prefixes."""
-    return {
-        name: f"{value[:_LONGEST_FACT]}…" if isinstance(value, str) and len(value) > _LONGEST_FACT else value
-        for name, value in facts.items()
-    }
+    """The facts as a line can bear them: ids by name and group, texts cut where a rule lists a thousand prefixes."""
+    return {name: _brief(value) if isinstance(value, str) else value for name, value in facts.items()}
+
+
+def _brief(text: str) -> str:
+    if text.startswith(("/subscriptions/", "/providers/")):
+        try:
+            return _by_name(ResourceId.parse(text))
+        except ValueError:
+            pass  # it only looks like an id
+    return f"{text[:_LONGEST_FACT]}…" if len(text) > _LONGEST_FACT else text
+
+
+def _by_name(scope: ResourceId) -> str:
+    """`virtualNetworks/vnet/subnets/nodes (rg-net)`, `rg-net`, a subscription's or management group's name."""
+    parts = scope.segments
+    folded = [part.casefold() for part in parts]
+    if "providers" not in folded:
+        return parts[-1] if scope.resource_group else f"subscription {parts[-1]}"
+    at = len(parts) - 1 - folded[::-1].index("providers")
+    named = "/".join(parts[at + 2 :]) or scope.text
+    return f"{named} ({scope.resource_group})" if scope.resource_group else named

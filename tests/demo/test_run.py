@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from auditor.cli.commands.explain import explained
 from auditor.demo import DemoResult, run
 from auditor.errors import UsageProblem
 from auditor.findings import Finding, Report
+from auditor.i18n import Language, translator
 from auditor.report import read_report
 from auditor.values import Outcome
 from tests.demo import expected
@@ -180,3 +183,20 @@ def _file_in(folder: Path) -> Path:
     path = folder / "out"
     path.write_text("", encoding="utf-8")
     return path
+
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+REPLAYED = re.compile(r"^\$ auditor explain ([0-9a-f]{20}) --report \S+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_replays_two_verdicts_of_the_second_night(played: tuple[str, DemoResult]) -> None:
+    cloud, result = played
+    if cloud != "public":
+        pytest.skip("the README shows the public cloud")
+    shown = REPLAYED.findall(README.read_text(encoding="utf-8"))
+    assert len(shown) == 2
+    for finding_id, text in shown:
+        [finding] = [each for each in result.nights[1].findings if each.id == finding_id]
+        lines = iter(explained(finding, translator(Language.ENGLISH)))
+        for line in text.splitlines():
+            assert line.strip() in ("…", "") or line in lines, (finding_id, line)  # in order: `lines` moves on

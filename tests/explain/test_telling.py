@@ -1,5 +1,7 @@
 """A recorded trace in words: headings by question and place, steps in their order."""
 
+import pytest
+
 from auditor.explain import sections
 from auditor.findings import TraceRecord
 from auditor.i18n import Language, translator
@@ -70,7 +72,7 @@ def test_routes_have_a_heading() -> None:
 def test_a_search_for_rights_is_a_heading_of_its_answers() -> None:
     search = TraceRecord(kind="search", text="assignments at {scope}", facts={"scope": "/subscriptions/s"})
     grant = TraceRecord(kind="grant", text="{role} grants it", facts={"role": "Reader"})
-    assert told(search, grant) == [("assignments at /subscriptions/s", ["Reader grants it"])]
+    assert told(search, grant) == [("assignments at subscription s", ["Reader grants it"])]
 
 
 def test_a_group_by_what_is_no_id_is_named_as_it_is() -> None:
@@ -86,6 +88,29 @@ def test_a_thousand_prefixes_are_cut() -> None:
 def test_what_is_recorded_stays_whole_for_programs() -> None:
     [part] = sections([no_match(FENCE, "one", found="10.0.0.0/24, " * 100)], ENGLISH)
     assert part.steps[0].facts["found"] == "10.0.0.0/24, " * 100
+
+
+IDS = {
+    "a subnet": (
+        "/subscriptions/s/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/n",
+        "virtualNetworks/v/subnets/n (net)",
+    ),
+    "a resource group": ("/subscriptions/s/resourceGroups/net", "net"),
+    "a subscription": ("/subscriptions/s", "subscription s"),
+    "a management group": ("/providers/Microsoft.Management/managementGroups/m", "managementGroups/m"),
+    "what hangs on another resource": (
+        "/subscriptions/s/resourceGroups/net/providers/Microsoft.Network/x/y/providers/Microsoft.Authorization/d/z",
+        "d/z (net)",
+    ),
+    "the root": ("/", "/"),
+    "what only looks like one": ("/subscriptions//x", "/subscriptions//x"),
+    "a provider alone": ("/providers/Microsoft.Network", "/providers/Microsoft.Network"),
+}
+
+
+@pytest.mark.parametrize(("given", "meant"), IDS.values(), ids=IDS)
+def test_ids_are_told_by_name(given: str, meant: str) -> None:
+    assert told(TraceRecord(kind="grant", text="{scope}", facts={"scope": given})) == [("", [meant])]
 
 
 def test_nothing_recorded_is_nothing_told() -> None:
