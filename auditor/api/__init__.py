@@ -24,6 +24,7 @@ from auditor.api.verdicts import (
     verdict,
     warned,
 )
+from auditor.derive.capacity import PODS_A_NODE, Demand, nodes_of_all, subnet_need
 from auditor.derive.dns import api_server_zone, dns_server_networks, resolves_by_azure
 from auditor.derive.endpoints import (
     Dns,
@@ -240,6 +241,7 @@ __all__ = [
     "HTTPS",
     "KUBELET",
     "MANAGED_NAT",
+    "PODS_A_NODE",
     "RIGHTS_ROLES",
     "Answer",
     "Appliance",
@@ -252,6 +254,7 @@ __all__ = [
     "ClusterPrincipal",
     "Compute",
     "ContainerGroup",
+    "Demand",
     "DependencyClasses",
     "Dns",
     "DnsARecord",
@@ -391,6 +394,7 @@ __all__ = [
     "network_of",
     "network_rules",
     "networks_of_group",
+    "nodes_of_all",
     "not_applicable",
     "outbound_verdict",
     "owned_elsewhere",
@@ -429,6 +433,7 @@ __all__ = [
     "storage_classes",
     "subnet_addresses",
     "subnet_group",
+    "subnet_need",
     "subnets_of_group",
     "surroundings",
     "table_of",
