@@ -2,6 +2,7 @@
 
 import pytest
 
+from auditor.derive.tags import tag_data
 from auditor.errors import UsageProblem
 from auditor.explain import Explained, parse_packet, what_if
 from auditor.inventory import Inventory
@@ -176,8 +177,18 @@ def test_a_range_used_twice_is_answered_twice() -> None:
 def test_a_tag_that_is_let_through_in_part() -> None:
     tags = service_tags(AzureContainerRegistry__EastUS2=["20.1.0.0/16", "2603::/32"])
     estate = inventory(fenced(allow_out(100, to="20.1.0.0/17"), deny_out(200)), tags)
-    [answer] = what_if(estate, parse_packet(NODES, "Internet", "443/tcp"))
-    assert str(answer.access) == "partial"
+    packet = parse_packet(NODES, "AzureContainerRegistry.EastUS2", "443/tcp", tag_data(estate))
+    [answer] = what_if(estate, packet)
+    assert (str(answer.access), answer.why.facts["witness"]) == ("partial", "tcp 10.0.0.4:1024 -> 20.1.128.0:443")
+    # An IPv4 packet takes no IPv6 route, though the tag has addresses of both families.
+    assert [stage.title.kind for stage in answer.stages] == ["outbound", "routes"]
+
+
+def test_a_range_used_twice_means_the_nearest() -> None:
+    twin = subnet("dns", "10.0.9.0/24", vnet="far", group="far", nsg=nsg("shut", deny_in(100)))
+    answer = asked(inventory(ml(), DNS, vnet(), vnet("far", twin, group="far")), (*PODS, "53/udp"))
+    assert str(answer.access) == "allowed"
+    assert [stage.title.facts["subnet"] for stage in answer.stages] == ["nodes", "nodes", "dns"]
 
 
 def test_an_interface_that_was_not_read_is_told_of() -> None:
