@@ -91,6 +91,8 @@ def grants_shown(decision: AccessDecision) -> tuple[Evidence, ...]:
     for answer in decision.granted:
         via = f" through group {answer.via_group}" if answer.via_group else ""
         note = f"grants {answer.asked}{via}, at {answer.assignment.scope}"
+        if "deny-unread" in answer.notes:
+            note += "; deny assignments, which could take it away, were not read"
         role = role_name(answer.definition)
         found.setdefault(
             answer.assignment.id, Evidence(answer.assignment.id, "properties.roleDefinitionId", role, note)

@@ -127,3 +127,12 @@ def test_the_effect_is_what_is_granted_whoever_grants_it() -> None:
     assert one.effect is not None
     assert len(one.effect.items) == 5
     assert one.effect == other.effect
+
+
+def test_deny_assignments_that_were_not_read_are_noted() -> None:
+    unread = gap(f"/subscriptions/{SUB}", "microsoft.authorization/denyassignments", required=False)
+    [found] = audit(CHECK, overlay(), grant(on=OWN), unread)
+    assert str(found.outcome) == "pass"
+    assert any("deny assignments" in evidence.note for evidence in found.evidence)
+    [whole] = audit(CHECK, overlay(), grant(on=OWN))
+    assert not any("deny assignments" in evidence.note for evidence in whole.evidence)
