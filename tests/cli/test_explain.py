@@ -107,6 +107,20 @@ def test_a_verdict_is_replayed_from_its_recorded_trace(
     assert "{rule}" not in "".join(step["text"] for step in steps)
 
 
+def test_a_verdict_on_a_property_says_that_nothing_was_tried(
+    run: Run, estate: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("scan", "--snapshot", estate, "--fail-on", "never", AUDITOR_CHECK="aks-private-api-server")
+    report = tmp_path / "out" / "report.json"
+    [finding] = json.loads(report.read_text(encoding="utf-8"))["findings"]
+    assert not finding["trace"]
+    capsys.readouterr()
+    assert run("explain", finding["id"], "--report", str(report)) == 0
+    lines = shown(capsys)
+    at = lines.index("How it was decided")
+    assert lines[at + 1] == "  by the properties below; no rules or assignments had to be tried"
+
+
 MISTAKES = {
     "neither": ((), "error: `auditor explain` needs a FINDING-ID or --packet"),
     "both": (("0123", *PACKET), "error: `auditor explain` explains a finding or a --packet, not both"),

@@ -124,6 +124,9 @@ def explained(finding: Finding, speaker: Translator) -> list[str]:
     if finding.trace:
         lines += ["", speaker.gettext("How it was decided")]
         lines += _told(sections(finding.trace, speaker), indent="  ")
+    elif finding.evidence:
+        lines += ["", speaker.gettext("How it was decided")]
+        lines.append("  " + speaker.gettext("by the properties below; no rules or assignments had to be tried"))
     if finding.evidence:
         lines += ["", speaker.gettext("Evidence")]
         for each in finding.evidence:
