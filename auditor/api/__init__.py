@@ -172,6 +172,14 @@ from auditor.derive.traffic import (
     table_of,
     table_value,
 )
+from auditor.derive.workspaces import (
+    InferenceNetwork,
+    InferenceNetworks,
+    computes_of_unread,
+    inference_networks,
+    managed_isolation,
+    settings_of,
+)
 from auditor.inventory import Inventory, Malformed
 from auditor.inventory.records import (
     ApplicationSecurityGroup,
@@ -269,6 +277,8 @@ __all__ = [
     "FrontendClass",
     "Gap",
     "Grade",
+    "InferenceNetwork",
+    "InferenceNetworks",
     "InferenceSubnet",
     "Inventory",
     "Listing",
@@ -340,6 +350,7 @@ __all__ = [
     "cluster_service_classes",
     "clusters_of",
     "clusters_with",
+    "computes_of_unread",
     "computes_unread",
     "connected_peerings",
     "control_plane",
@@ -369,6 +380,7 @@ __all__ = [
     "id_of",
     "ids",
     "image_registry_classes",
+    "inference_networks",
     "inference_on",
     "inference_subnets",
     "infers",
@@ -380,6 +392,7 @@ __all__ = [
     "leads_privately",
     "learns_routes",
     "links_to",
+    "managed_isolation",
     "merged",
     "miss_reason",
     "miss_text",
@@ -428,6 +441,7 @@ __all__ = [
     "scope_of",
     "scoring_addresses",
     "serves_publicly",
+    "settings_of",
     "stopped",
     "stoppers",
     "storage_classes",
