@@ -155,6 +155,8 @@ def _allowed(
     more: dict[str, Any],
 ) -> Verdict:
     how = decision.allowed_by()
+    if not isinstance(needed.destination, Tag):
+        documented = frozenset(How)  # addresses are what was asked for: a rule for them does not go stale
     rules = [str(rule) for rule in decision.rules()] or ["no rule"]
     if how <= {How.NO_GROUP}:
         return passed("no-nsg", "nothing filters what {subnet} sends to {service}", *shown, **more)

@@ -65,7 +65,7 @@ SENDING = {SubnetRole.NODE, SubnetRole.POD, SubnetRole.CONTAINER_GROUP}
 PORT = network.PortSet.of(53)
 PROTOCOLS = (network.Protocol.UDP, network.Protocol.TCP)
 AZURE_DNS = network.AddressSet.parse("168.63.129.16")
-Access, How = network.Access, network.How
+Access = network.Access
 
 
 @check(
@@ -132,7 +132,6 @@ def _server(
             group=group if isinstance(group, SecurityGroup) else None,
             rule_name="AllowDns",
             evidence=(shown,),
-            documented=frozenset(How),  # an address is what is asked for, so a rule for addresses is as it should be
         )
 
 

@@ -76,6 +76,8 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "the API server's address written out": (
         public(ENTRA, ARM, allow_out(120, to="20.6.0.7", ports="443"), TUNNEL, DENY), [*[PASS] * 4, NO_ADDRESS]),
     "private cluster, endpoint open": (private(ENTRA, ARM, DENY), [PASS, PASS, DEFAULT]),
+    "private cluster, endpoint by its address": (
+        private(ENTRA, ARM, allow_out(120, to="10.0.0.0/22"), deny_out(4000)), [PASS] * 3),
     "private cluster, endpoint denied": (
         private(ENTRA, ARM, deny_out(130, to="10.0.0.4")), [DENIED, PASS, PASS]),
     "private cluster, endpoint not read": (private(ENTRA, ARM, DENY, endpoint=False), [PASS, PASS, DEFAULT]),
