@@ -23,6 +23,8 @@ from auditor.values import ResourceId, Severity
 
 FILE_NAME = "auditor.toml"
 TRACEBACK = "AUDITOR_TRACEBACK"
+SERVICE_TABLES = ("schedule", "service")
+"""Tables of the file that `auditor serve` reads for itself."""
 FORMATS = ("html", "json", "csv", "sarif", "ocsf", "markdown", "junit", "prometheus")
 GROUPINGS = ("triage", "drift", "severity", "outcome", "check", "cluster", "subscription")
 
@@ -257,9 +259,8 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], working_
     """
     problems: list[AuditorError] = []
     values: dict[str, Any] = {}
-    explicit = flags.get("config") or environ.get(variable("config"))
-    path = _placed(Path(explicit), _Origin("of --config")) if explicit else working_directory / FILE_NAME
-    if explicit or path.is_file():
+    path, explicit = configuration_file(flags, environ, working_directory)
+    if path is not None:
         values |= _file_values(path, found=not explicit, problems=problems)
     values |= _environment_values(environ, problems)
     for name, given in flags.items():
@@ -271,6 +272,15 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], working_
     if settings is None or problems:
         raise problems[0] if len(problems) == 1 else ManyProblems(problems)
     return settings
+
+
+def configuration_file(
+    flags: Mapping[str, Any], environ: Mapping[str, str], working_directory: Path
+) -> tuple[Path | None, bool]:
+    """The configuration file of a call, and whether somebody named it; None if there is none."""
+    explicit = flags.get("config") or environ.get(variable("config"))
+    path = _placed(Path(explicit), _Origin("of --config")) if explicit else working_directory / FILE_NAME
+    return (path if explicit or path.is_file() else None), bool(explicit)
 
 
 def _contradictions(settings: Settings) -> list[AuditorError]:
@@ -298,10 +308,13 @@ def _file_values(path: Path, *, found: bool, problems: list[AuditorError]) -> di
         raise UsageProblem(f"{shown} is not TOML: {_lower(str(error))}") from error
     values: dict[str, Any] = {}
     for name, value in document.items():
+        if name in SERVICE_TABLES:
+            continue
         where = f"in {shown}, line {_line_of(text, name)}"
         key = keys().get(name)
         if key is None or not key.in_file:
-            problems.append(_unknown(name, [n for n, k in keys().items() if k.in_file], where))
+            known = [*(n for n, k in keys().items() if k.in_file), *SERVICE_TABLES]
+            problems.append(_unknown(name, known, where))
         elif key.explicit and found:
             problems.append(
                 UsageProblem(

@@ -140,7 +140,6 @@ scan_job = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("scan_key", sa.Text, nullable=False),  # equal for equal scopes and checks
     sa.Column("asked_by", sa.Text, nullable=False),
-    sa.Column("idempotency", sa.Text, unique=True),  # SHA-256 over caller and key
     sa.Column("request", sa.Text, nullable=False),  # JSON: scopes and checks
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("instance", sa.BigInteger, nullable=False),  # whose process has it
@@ -159,6 +158,15 @@ scan_job = sa.Table(
         postgresql_where=_UNFINISHED,
     ),
     sa.Index("scan_job_by_time", "asked_at"),
+)
+
+scan_asking = sa.Table(
+    "scan_asking",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),  # SHA-256 over the caller and their Idempotency-Key
+    sa.Column("job_id", sa.Text, sa.ForeignKey("scan_job.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("scan_key", sa.Text, nullable=False),
+    sa.Column("asked_at", sa.Text, nullable=False),
 )
 
 firing = sa.Table(

@@ -1,6 +1,21 @@
-"""The nightly service: scans on a schedule until it is told to stop."""
+"""The service: scans on schedules and on demand until it is told to stop, and shows the state.
 
-from auditor.service.nightly import Night, Tally, serve
+`auditor.service.run` puts it together. Nothing of the HTTP side (litestar, uvicorn, jwt) is imported before it is
+asked for.
+"""
+
+from auditor.service.nightly import Interrupted, Night, Tally, serve, serve_plans
+from auditor.service.plans import Plan, read_plans
 from auditor.service.schedule import Schedule, parse_schedule
 
-__all__ = ["Night", "Schedule", "Tally", "parse_schedule", "serve"]
+__all__ = [
+    "Interrupted",
+    "Night",
+    "Plan",
+    "Schedule",
+    "Tally",
+    "parse_schedule",
+    "read_plans",
+    "serve",
+    "serve_plans",
+]

@@ -1,21 +1,30 @@
 """The loop of `auditor serve`: waits for the next firing, scans, says how it went, and goes on until it is stopped.
 
 APScheduler's own schedulers read the system's clock and cannot be given another, so its CronTrigger tells the times and
-the loop is ours: one scan at a time, in the main thread, by a clock and a waiter that are passed in.
+the loop is ours: one scheduled scan at a time, in the main thread, by a clock and a waiter that are passed in.
+
+What becomes of a firing: it is scanned once, by whichever instance leads. Late by up to `GRACE` it still is. Of several
+that fell due while a scan ran, the newest is scanned and the others are missed, and said to be. What fell due while
+nobody served, or was interrupted, is made up for once: the newest of them, whenever the service comes back.
 """
 
 from __future__ import annotations
 
+import functools
 import queue
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from auditor.config import Settings
 from auditor.errors import AuditorError
+from auditor.history import HistoryProblem
+from auditor.service.firings import Firings, RememberedFirings
+from auditor.service.plans import Plan
 from auditor.service.schedule import Firing, Schedule
 
 GRACE = timedelta(hours=6)
@@ -26,6 +35,16 @@ CRASHED = 70
 
 _LONGEST_WAIT_S = 60.0
 """The clock is looked at again so often: it may be set, and a machine may sleep."""
+_FOLLOW_S = 30.0
+"""So often an instance that does not lead tries to."""
+_MOST_TOLD = 400
+"""Missed firings written down one by one after a downtime: a year of nights."""
+
+
+class Interrupted(AuditorError):
+    """A scheduled scan was stopped before it was done: it is made up for."""
+
+    exit_status = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,7 @@ class Night:
     scheduled: datetime
     made_up: bool
     stop: threading.Event
+    plan: Plan
 
 
 @dataclass(slots=True)
@@ -64,106 +84,228 @@ def serve(
     wait: Callable[[float], bool] | None = None,
     last_started: datetime | None = None,
 ) -> Tally:
-    """Scan on schedule until `stop` is set (SIGTERM and SIGINT set it), and give what became of the nights.
+    """Scan on one schedule until `stop` is set (SIGTERM and SIGINT set it), and give what became of the nights.
+
+    As `serve_plans`, with nothing remembered but `last_started`.
+    """
+    plans = (Plan("", schedule, Settings()),)
+    return serve_plans(plans, scan, say=say, stop=stop, clock=clock, wait=wait, last_started=lambda plan: last_started)
+
+
+def serve_plans(
+    plans: Sequence[Plan],
+    scan: Callable[[Night], int],
+    *,
+    say: Callable[[str], None],
+    stop: threading.Event | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    wait: Callable[[float], bool] | None = None,
+    last_started: Callable[[Plan], datetime | None] = lambda plan: None,
+    firings: Firings | None = None,
+    leads: Callable[[], bool] = lambda: True,
+    tally: Tally | None = None,
+    idle: Callable[[], None] = lambda: None,
+) -> Tally:
+    """Scan on several schedules until `stop` is set (SIGTERM and SIGINT set it), and give what became of the nights.
 
     `scan` writes reports and history and returns its exit status; what it raises is said in one line and survived.
-    `wait` waits some seconds and tells whether to stop. `last_started` is when the newest scan in the history began: a
-    night that fell due since, while nobody served, is made up for once.
+    `wait` waits some seconds and tells whether to stop. `last_started` is when the newest run of a schedule's scopes in
+    the history began: it tells whether a night was missed before the service first knew the schedule. `firings`
+    remembers what was dealt with; only an instance that `leads` scans. `idle` is called whenever the loop looks at
+    the clock.
     """
     stop = stop or threading.Event()
-    wait = wait or stop.wait
-    tally = Tally()
+    tally = tally if tally is not None else Tally()
+    loop = _Loop(
+        plans=tuple(plans),
+        scan=scan,
+        say=say,
+        stop=stop,
+        clock=clock,
+        wait=wait or stop.wait,
+        tally=tally,
+        last_started=last_started,
+        firings=firings if firings is not None else RememberedFirings(),
+        leads=leads,
+        idle=idle,
+    )
     with _stopping_on_signals(stop, say):
-        loop = _Loop(schedule, scan, say, stop, clock, wait, tally)
-        loop.begin(last_started)
         loop.run()
     say(f"stopped: {tally}")
     return tally
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Loop:
-    schedule: Schedule
+    plans: tuple[Plan, ...]
     scan: Callable[[Night], int]
     say: Callable[[str], None]
     stop: threading.Event
     clock: Callable[[], datetime]
     wait: Callable[[float], bool]
     tally: Tally
-    _done: datetime | None = None  # the newest firing that was dealt with
-
-    def begin(self, last_started: datetime | None) -> None:
-        """Say when it scans, and make up for the night that was missed before the service began, if any."""
-        now = self.clock()
-        self._done = now
-        warning = self.schedule.hint(now)
-        if warning is not None:
-            self.say(f"warning: {warning}")
-        missed = None if last_started is None else self.schedule.last(now)
-        if missed is not None and last_started is not None and last_started < missed.at:
-            self.say(f"the scan of {missed.local} ({self.schedule.timezone}) was missed; making up for it now")
-            self._scan(missed, made_up=True)
+    last_started: Callable[[Plan], datetime | None]
+    firings: Firings
+    leads: Callable[[], bool]
+    idle: Callable[[], None]
+    _done: dict[str, datetime] = field(default_factory=dict)  # by schedule: the newest firing that was dealt with
+    _led: bool | None = None
+    _announced: tuple[str, str] | None = None
 
     def run(self) -> None:
         """Go from firing to firing."""
-        announced: Firing | None = None
         while not self.stop.is_set():
-            firing = self._next()
-            if firing is None:
-                self.say(f"the schedule '{self.schedule.cron}' never fires again")
+            self.idle()
+            if not self._leading():
+                if self.wait(_FOLLOW_S):
+                    return
+                continue
+            due = self._earliest()
+            if due is None:
+                for plan in self.plans:
+                    self.say(f"{_of(plan)}the schedule '{plan.schedule.cron}' never fires again")
                 return
-            if firing != announced:
-                self.say(f"next scan: {firing.local} ({self.schedule.timezone})")
-                announced = firing
-            remaining_s = (firing.at - self.clock()).total_seconds()
-            if remaining_s <= 0:
-                self._fire(firing)
-            elif self.wait(min(remaining_s, _LONGEST_WAIT_S)):
+            at, plan, firing = due
+            if self._announced != (plan.name, firing.local):
+                self._announced = (plan.name, firing.local)
+                self.say(f"{_of(plan)}next scan: {_told(plan, firing)}")
+            remaining_s = (at - self.clock()).total_seconds()
+            if remaining_s > 0:
+                if self.wait(min(remaining_s, _LONGEST_WAIT_S)):
+                    return
+            elif not self._survived(functools.partial(self._fire, plan, firing)) and self.wait(_LONGEST_WAIT_S):
                 return
 
-    def _next(self) -> Firing | None:
+    def _leading(self) -> bool:
+        """Whether this instance leads; whatever was missed is made up for when it begins to."""
+        leads = self.leads()
+        if leads and self._led is not True:
+            for plan in self.plans:
+                if not self._survived(functools.partial(self._begin, plan)):
+                    return False
+        elif not leads and self._led is not False:
+            self.say("another instance leads; this one takes over when it ends")
+        self._led = leads
+        return leads
+
+    def _survived(self, what: Callable[[], None]) -> bool:
+        """Do it; False, and a line, while the history cannot be asked what was done already."""
+        try:
+            what()
+        except HistoryProblem as problem:
+            self.say(f"scheduled scans wait: {problem.message}")
+            return False
+        return True
+
+    def _begin(self, plan: Plan) -> None:
+        """Say when it scans, and make up for the newest night that was missed or interrupted, if any."""
+        now = self.clock()
+        self._done[plan.name] = now
+        warning = plan.schedule.hint(now)
+        if warning is not None:
+            self.say(f"{_of(plan)}warning: {warning}")
+        last = plan.schedule.last(now)
+        if last is None:
+            return
+        if last.at + plan.put_off(last) > now:
+            self._done[plan.name] = last.at - timedelta(microseconds=1)  # put off, and still to come
+            return
+        newest = self.firings.newest(plan.name, last.local)
+        if newest is None:
+            started = self.last_started(plan)
+            if started is None or started >= last.at:
+                return
+        else:
+            self._tell_missed(plan, newest, last)
+        self._scan(plan, last, made_up=True)
+
+    def _tell_missed(self, plan: Plan, newest: str, last: Firing) -> None:
+        """Write down the firings between the newest that was dealt with and the one that is made up for."""
+        told = 0
+        for firing in plan.schedule.after(last.at - timedelta(days=370)):
+            if firing.local >= last.local or told >= _MOST_TOLD:
+                break
+            if firing.local > newest:
+                told += 1
+                self._miss(plan, firing, "nobody served, and a newer one is made up for")
+
+    def _earliest(self) -> tuple[datetime, Plan, Firing] | None:
+        """The next firing of all schedules, and when its turn comes; None if there is none."""
+        found = []
+        for plan in self.plans:
+            firing = self._next(plan)
+            if firing is not None:
+                found.append((firing.at + plan.put_off(firing), plan, firing))
+        return min(found, key=lambda each: (each[0], each[1].name), default=None)
+
+    def _next(self, plan: Plan) -> Firing | None:
         """The next firing after what was done: a clock that is set back a little does not fire twice.
 
         One that is set back further than any scan may be late was wrong before: it counts anew.
         """
         now = self.clock()
-        if self._done is None or self._done - now > GRACE:
-            self._done = now
-        return self.schedule.next(self._done)
+        if plan.name not in self._done or self._done[plan.name] - now > GRACE:
+            self._done[plan.name] = now
+        return plan.schedule.next(self._done[plan.name])
 
-    def _fire(self, firing: Firing) -> None:
+    def _fire(self, plan: Plan, firing: Firing) -> None:
         """Scan for the newest of the firings that are due by now; older ones were overtaken and are counted."""
         now = self.clock()
-        newest = firing
-        for later in self.schedule.after(firing.at):
-            if later.at > now:
+        newest, overtaken = firing, []
+        for later in plan.schedule.after(firing.at):
+            if later.at + plan.put_off(later) > now:
                 break
-            self._miss(newest, "overtaken by the next")
+            overtaken.append(newest)
             newest = later
-        if now - newest.at > GRACE:
-            self._done = newest.at
-            self._miss(newest, f"its time was more than {GRACE // timedelta(hours=1)} hours ago")
+        self.tally.missed += len(overtaken[:-_MOST_TOLD])
+        for each in overtaken[-_MOST_TOLD:]:
+            self._miss(plan, each, "overtaken by the next")
+        if now - newest.at - plan.put_off(newest) > GRACE:
+            self._done[plan.name] = newest.at
+            self._miss(plan, newest, f"its time was more than {GRACE // timedelta(hours=1)} hours ago")
             return
-        self._scan(newest, made_up=False)
+        self._scan(plan, newest, made_up=False)
 
-    def _miss(self, firing: Firing, why: str) -> None:
+    def _miss(self, plan: Plan, firing: Firing, why: str) -> None:
         self.tally.missed += 1
-        self.say(f"missed the scan of {firing.local} ({self.schedule.timezone}): {why}")
+        self.say(f"{_of(plan)}missed the scan of {_told(plan, firing)}: {why}")
+        self.firings.end(plan.name, firing, "missed", why)
 
-    def _scan(self, firing: Firing, *, made_up: bool) -> None:
-        self._done = max(firing.at, self._done or firing.at)
-        self.say(f"scan of {firing.local} ({self.schedule.timezone}) begins")
-        status, said = self._survived(Night(firing.local, firing.at, made_up, self.stop))
+    def _scan(self, plan: Plan, firing: Firing, *, made_up: bool) -> None:
+        claimed = self.firings.claim(plan.name, firing)
+        self._done[plan.name] = max(firing.at, self._done.get(plan.name, firing.at))
+        if not claimed:
+            return
+        if made_up:
+            self.say(f"{_of(plan)}the scan of {_told(plan, firing)} was missed; making up for it now")
+        self.say(f"{_of(plan)}scan of {_told(plan, firing)} begins")
+        try:
+            status, said = self._scanned(Night(firing.local, firing.at, made_up, self.stop, plan))
+        except Interrupted as interrupted:
+            self.firings.end(plan.name, firing, "interrupted", interrupted.message)
+            status, said = interrupted.exit_status, f": {interrupted.message}"
+        else:
+            self.firings.end(plan.name, firing, "done", f"status {status}{said}")
         self.tally.by_status[status] += 1
-        self.say(f"scan of {firing.local} ({self.schedule.timezone}) ended with status {status}{said}")
+        self.say(f"{_of(plan)}scan of {_told(plan, firing)} ended with status {status}{said}")
 
-    def _survived(self, night: Night) -> tuple[int, str]:
+    def _scanned(self, night: Night) -> tuple[int, str]:
         try:
             return self.scan(night), ""
+        except Interrupted:
+            raise
         except AuditorError as error:
             return error.exit_status, f": {error.message}"
         except Exception as error:  # noqa: BLE001 - one night's defect must not cost the nights after it
             return CRASHED, f": {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _of(plan: Plan) -> str:
+    return f"{plan.name}: " if plan.name else ""
+
+
+def _told(plan: Plan, firing: Firing) -> str:
+    return f"{firing.local} ({plan.schedule.timezone})"
 
 
 @contextmanager

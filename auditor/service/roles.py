@@ -55,7 +55,3 @@ class Caller:
     def wrote(self, page_key: str) -> bool:
         """Whether this is the key of a page that was made for this caller."""
         return hmac.compare_digest(self.page_key.encode(), page_key.encode("utf-8", "replace"))
-
-
-ANYBODY = Caller("anybody", frozenset(Role), ambient=True, secret="")
-"""Who calls a service without sign-in (`--no-auth`, loopback only)."""

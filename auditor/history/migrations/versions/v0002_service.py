@@ -37,7 +37,6 @@ def upgrade() -> None:
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("scan_key", sa.Text, nullable=False),
         sa.Column("asked_by", sa.Text, nullable=False),
-        sa.Column("idempotency", sa.Text, unique=True),
         sa.Column("request", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("instance", sa.BigInteger, nullable=False),
@@ -57,6 +56,13 @@ def upgrade() -> None:
         postgresql_where=_UNFINISHED,
     )
     op.create_index("scan_job_by_time", "scan_job", ["asked_at"])
+    op.create_table(
+        "scan_asking",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("job_id", sa.Text, sa.ForeignKey("scan_job.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("scan_key", sa.Text, nullable=False),
+        sa.Column("asked_at", sa.Text, nullable=False),
+    )
     op.create_table(
         "firing",
         sa.Column("schedule", sa.Text, primary_key=True),
