@@ -26,6 +26,7 @@ from auditor.api.verdicts import (
 )
 from auditor.derive.capacity import PODS_A_NODE, Demand, nodes_of_all, subnet_need
 from auditor.derive.dns import api_server_zone, dns_server_networks, resolves_by_azure
+from auditor.derive.egress import EgressAddress, EgressAddresses, egress_addresses
 from auditor.derive.endpoints import (
     Dns,
     EndpointHome,
@@ -199,6 +200,7 @@ from auditor.inventory.records import (
     PrivateDnsZoneGroup,
     PrivateEndpoint,
     PublicIpAddress,
+    PublicIpPrefix,
     Registry,
     Replication,
     Resource,
@@ -269,6 +271,8 @@ __all__ = [
     "Effect",
     "EffectiveAdminRules",
     "Egress",
+    "EgressAddress",
+    "EgressAddresses",
     "EndpointHome",
     "Evidence",
     "Exposure",
@@ -298,6 +302,7 @@ __all__ = [
     "PrivateEndpoint",
     "PrivatePath",
     "PublicIpAddress",
+    "PublicIpPrefix",
     "RangeOwner",
     "Reach",
     "Registry",
@@ -357,6 +362,7 @@ __all__ = [
     "deciding",
     "dns_server_networks",
     "effect_of",
+    "egress_addresses",
     "egress_of",
     "endpoints_of",
     "ends_soon",

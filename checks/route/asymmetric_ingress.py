@@ -6,7 +6,7 @@ load balancers.
 
 - warns if a default route sends packets to an appliance or gateway while a public frontend serves;
 - passes without a public frontend, without such a route, or if user routes send all configured clients
-  (`scoring-clients`) straight back to the Internet;
+  (`scoring_clients`) straight back to the Internet;
 - is unknown where the load balancers, a subnet or its table could not be read, or only a gateway could announce a
   default route, as far as that matters.
 
