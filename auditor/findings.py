@@ -158,22 +158,35 @@ class Remediation(Record, frozen=True, kw_only=True):
 
 
 class Change(Record, frozen=True, kw_only=True):
-    """One recorded change of a property: when, by whom, from what to what."""
+    """One recorded change of a property: when, by whom, from what to what. `client` is what was used, if that is told."""
 
     at: str
     by: str
+    client: str = ""
     operation: str
     property: str
     before: Any = None
     after: Any = None
 
 
+class Between(Record, frozen=True, kw_only=True):
+    """The starts of two runs (RFC 3339): something came to be after the first read, and before the second did."""
+
+    after: str
+    until: str
+
+
 class Drift(Record, frozen=True, kw_only=True):
-    """How the finding compares with the baseline; `since` is the start of the first run that saw this state."""
+    """How the finding compares with the baseline; `since` is the start of the first run that saw this state.
+
+    `changes` are the records of who made it so; where none was found, `unrecorded` tells between which runs it came to
+    be: the baseline, and the first one that saw it.
+    """
 
     state: DriftState
     since: str | None = None
     changes: tuple[Change, ...] = ()
+    unrecorded: Between | None = None
 
 
 class Waiver(Record, frozen=True, kw_only=True):

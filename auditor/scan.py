@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import secrets
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -40,7 +42,8 @@ from auditor.inventory.rows import decompressed
 from auditor.values import Outcome, Progress, ResourceId, Severity, region_key, silent
 
 if TYPE_CHECKING:
-    from auditor.collect import Clock, Collected
+    from auditor.collect import Clock, Collected, CollectRequest
+    from auditor.confirm import Overrides
     from auditor.drift import Against
     from auditor.waivers import WaiverRule
 
@@ -95,8 +98,24 @@ def scan(
     else:
         collected = _collected(settings, profile, environment, progress, stop, waiting)
         inventory = inventory_of(collected, settings, given)
-    report = _judged(settings, profile, catalogue, inventory, collected, started, run_id(started), progress)
-    report = _compared(report, settings, given, inventory, environment, clock)
+    judge = functools.partial(
+        _judged, settings, profile, catalogue, collected=collected, started=started, run_id=run_id(started)
+    )
+    report = judge(inventory, progress=progress)
+    against, notes = _baseline(report, settings, environment)
+    report = _compared(report, against, inventory)
+    if collected is None:
+        report = _attributed(report, against, inventory)
+    elif against is not None:
+
+        def again(overrides: Overrides) -> tuple[Report, Inventory]:
+            newer = inventory_of(collected, settings, given, overrides)
+            return _compared(judge(newer, progress=progress), against, newer), newer
+
+        request = _request(settings, profile, environment)
+        report, inventory = _looked_at_again(report, inventory, collected, request, against, again, waiting, stop)
+    report = _completed(report, settings, given, inventory, clock, notes)
+    report = _remembered(report, settings, inventory, environment)
     return ScanResult(report, exit_status(report, settings), inventory, collected)
 
 
@@ -198,8 +217,10 @@ def _with_gaps(builder: Builder, inventory: Inventory, now: datetime) -> Invento
     return builder.build(now=now, subscriptions=inventory.subscriptions())
 
 
-def inventory_of(collected: Collected, settings: Settings, given: _Given) -> Inventory:
-    """The inventory of a live collection."""
+def inventory_of(
+    collected: Collected, settings: Settings, given: _Given, overrides: Overrides = MappingProxyType({})
+) -> Inventory:
+    """The inventory of a live collection; `overrides` are rows by id that stand for what was collected."""
     builder = Builder(configured=_configured(settings))
     builder.header = Header(
         collected.taken_at,
@@ -209,6 +230,8 @@ def inventory_of(collected: Collected, settings: Settings, given: _Given) -> Inv
         collected.gaps,
     )
     encode = msgspec.json.Encoder().encode
+    for resource_id, newer in overrides.items():
+        builder.override(resource_id, None if newer is None else encode(newer), "Azure")
     for row in collected.rows:
         builder.add(encode(row), "Azure")
     _add_tag_row(builder, given)
@@ -260,9 +283,16 @@ def _collected(
     stop: Callable[[], bool] | None,
     waiting: Clock | None,
 ) -> Collected:
-    from auditor.collect import Clock, CollectRequest, collect
+    from auditor.collect import Clock, collect
 
-    request = CollectRequest(
+    request = _request(settings, profile, environment)
+    return collect(request, progress=progress, clock=waiting or Clock(), stop=stop or (lambda: False))
+
+
+def _request(settings: Settings, profile: CloudProfile, environment: Mapping[str, str]) -> CollectRequest:
+    from auditor.collect import CollectRequest
+
+    return CollectRequest(
         cloud=profile,
         subscriptions=settings.subscription,
         management_groups=settings.management_group,
@@ -273,7 +303,6 @@ def _collected(
         registries=settings.registries,
         deployers=settings.deployers,
     )
-    return collect(request, progress=progress, clock=waiting or Clock(), stop=stop or (lambda: False))
 
 
 def collect_to(
@@ -331,6 +360,7 @@ def _judged(
     profile: CloudProfile,
     catalogue: Catalogue,
     inventory: Inventory,
+    *,
     collected: Collected | None,
     started: datetime,
     run_id: str,
@@ -394,18 +424,8 @@ def audited_resources(inventory: Inventory) -> tuple[ResourceChange, ...]:
 # ---------------------------------------------------------------- comparing and remembering
 
 
-def _compared(
-    report: Report,
-    settings: Settings,
-    given: _Given,
-    inventory: Inventory,
-    environment: Mapping[str, str],
-    clock: Callable[[], datetime],
-) -> Report:
-    from auditor.drift import compare
-    from auditor.history import HistoryProblem
-
-    resources = audited_resources(inventory)
+def _scope_reading(inventory: Inventory) -> Callable[[str], bool]:
+    """The question whether the scan would have seen a resource id, if it existed."""
 
     def scope_read(resource_id: str) -> bool:
         try:
@@ -414,21 +434,93 @@ def _compared(
             return False
         return inventory.coverage.unread(kind, resource_id) is None
 
+    return scope_read
+
+
+def _compared(report: Report, against: Against | None, inventory: Inventory) -> Report:
+    from auditor.drift import compare
+
     language = translator(Language(report.run.lang))
-    against, notes = _baseline(report, settings, environment)
-    report = compare(report, against, resources=resources, scope_read=scope_read, render=language.format)
+    return compare(
+        report,
+        against,
+        resources=audited_resources(inventory),
+        scope_read=_scope_reading(inventory),
+        render=language.format,
+    )
+
+
+def _looked_at_again(
+    report: Report,
+    inventory: Inventory,
+    collected: Collected,
+    request: CollectRequest,
+    against: Against,
+    again: Callable[[Overrides], tuple[Report, Inventory]],
+    waiting: Clock | None,
+    stop: Callable[[], bool] | None,
+) -> tuple[Report, Inventory]:
+    """The report with its new and changed failures confirmed by ARM, and with who brought its drift about."""
+    from auditor.collect import Clock
+    from auditor.confirm import Judged, attribute, confirm, linked, together
+    from auditor.confirm.feeds import records_for
+    from auditor.confirm.reading import read
+
+    clock = waiting or Clock()
+    with linked(request, clock, stop or (lambda: False)) as link:
+        judged = confirm(
+            Judged(report, inventory),
+            collected.rows,
+            ask=functools.partial(read, link),
+            again=lambda overrides: Judged(*again(overrides)),
+        )
+        before = _known_before(against)
+        records, notes = records_for(link, judged.report, before, judged.inventory, clock.now())
+        requests = together(judged.report.run.requests, link.requests())
+    report = attribute(judged.report, before, records)
+    run = msgspec.structs.replace(report.run, requests=requests, notes=(*report.run.notes, *notes))
+    return msgspec.structs.replace(report, run=run), judged.inventory
+
+
+def _attributed(report: Report, against: Against | None, inventory: Inventory) -> Report:
+    """The report with who brought its drift about, as far as the snapshot's change records tell."""
+    if against is None:
+        return report
+    from auditor.confirm import attribute, recorded
+
+    records = [record for row in inventory.change_rows for record in recorded(row)]
+    return attribute(report, _known_before(against), records)
+
+
+def _known_before(against: Against) -> dict[str, Finding]:
+    """The findings of the baseline by id, as they were when they were last decided."""
+    found = {finding.id: finding for finding in against.report.findings}
+    return found | {id_: known.finding for id_, known in against.last_known.items()}
+
+
+def _completed(
+    report: Report,
+    settings: Settings,
+    given: _Given,
+    inventory: Inventory,
+    clock: Callable[[], datetime],
+    notes: tuple[Note, ...],
+) -> Report:
     report = _waived(report, given, inventory, clock)
-    report = msgspec.structs.replace(
+    return msgspec.structs.replace(
         report,
         run=msgspec.structs.replace(report.run, finished_at=_stamp(clock()), notes=(*report.run.notes, *notes)),
     )
+
+
+def _remembered(report: Report, settings: Settings, inventory: Inventory, environment: Mapping[str, str]) -> Report:
     if settings.no_history:
         return report
-    try:
-        from auditor.history import open_history
+    from auditor.history import HistoryProblem, open_history
 
+    try:
         with open_history(settings.history, environment) as history:
-            history.save(report, resources, scope_read=scope_read)
+            history.save(report, audited_resources(inventory), scope_read=_scope_reading(inventory))
     except HistoryProblem as problem:
         note = Note(kind="history", text=f"this run was not remembered: {problem.message}")
         run = msgspec.structs.replace(report.run, notes=(*report.run.notes, note))

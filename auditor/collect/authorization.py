@@ -156,10 +156,10 @@ def _list_assignments(walk: Walk, subscription: str, scope: str, filter_: str) -
     rows = from_sdk(
         walk.wire, group.list_for_scope, walk.stopped, "ARM/roleAssignments", scope.lstrip("/"), filter=filter_
     )
-    return [_with_condition(row) for row in rows]
+    return [with_condition(row) for row in rows]
 
 
-def _with_condition(row: Row) -> Row:
+def with_condition(row: Row) -> Row:
     """ARM says `null` or nothing for "no condition"; in a row of the index its absence means "not told"."""
     properties = row.get("properties")
     if isinstance(properties, dict) and not any(key.casefold() == "condition" for key in properties):
@@ -184,7 +184,7 @@ def _condition(walk: Walk, assignment: str) -> None:
         row = get(walk.wire, f"{assignment}?api-version={API_VERSIONS['roleAssignments']}", "ARM/roleAssignments")
     except Failure:
         return  # the row stays silent, and the inventory takes that for "not read"
-    walk.keep([_with_condition(row)])
+    walk.keep([with_condition(row)])
 
 
 def read_definitions(walk: Walk, subscriptions: list[str]) -> None:

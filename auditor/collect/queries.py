@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 Table = Literal[
@@ -17,6 +18,7 @@ Table = Literal[
     "kubernetesconfigurationresources",
     "dnsresources",
     "networkresources",
+    "resourcechanges",
 ]
 
 MOST_VALUES = 1000
@@ -281,4 +283,19 @@ def role_definitions(names: Iterable[str]) -> list[Query]:
             "microsoft.authorization/roledefinitions",
         )
         for run in chunks(names)
+    ]
+
+
+def changes_of(resources: Iterable[str], since: datetime) -> list[Query]:
+    """Recorded changes of the resources (14 days are kept), a row for each write with all properties that it changed."""
+    return [
+        Query(
+            "resourcechanges",
+            f"resourcechanges | where tostring(properties.targetResourceId) in~ {value_list(run)}"
+            " and todatetime(properties.changeAttributes.timestamp)"
+            f" >= datetime({since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ})"
+            " | project id, name, type, properties | order by id asc",
+            "resourcechanges",
+        )
+        for run in chunks(resources)
     ]

@@ -275,6 +275,16 @@ class Wire:
 
         return self._once(("network", subscription), build)
 
+    def containers(self, subscription: str) -> Any:
+        """The container service's client of a subscription."""
+
+        def build() -> Any:
+            from azure.mgmt.containerservice import ContainerServiceClient
+
+            return ContainerServiceClient(self.credential, subscription, **self._arm_options(decode=True))
+
+        return self._once(("containers", subscription), build)
+
     def authorization(self, subscription: str, group: str) -> Any:
         """The authorization client's operation group, a client a group: they share a mutable api-version otherwise."""
 

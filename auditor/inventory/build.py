@@ -32,6 +32,8 @@ from auditor.inventory.spelling import respell, spelled_oddly
 from auditor.values import Gap, ResourceId, Unread
 
 _POOLS = "microsoft.containerservice/managedclusters/agentpools"
+_INSIDE = frozenset({_POOLS, *(kind for kinds in shapes.CHILDREN.values() for kind in kinds.values())})
+"""Types whose resources are told by their parent's body too."""
 _DECODERS = {name: msgspec.json.Decoder(body) for name, body in shapes.BODIES.items()}
 _SPECIAL = {name: msgspec.json.Decoder(body) for name, body in shapes.SPECIAL.items()}
 _ENVELOPE = msgspec.json.Decoder(shapes.Envelope)
@@ -56,6 +58,7 @@ class Builder:
     broken: list[BrokenLine] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
     change_rows: list[dict[str, Any]] = field(default_factory=list)
+    _overridden: set[str] = field(default_factory=set)
     _records: dict[type[AnyResource], dict[str, AnyResource]] = field(default_factory=dict)
     _malformed: dict[str, Malformed] = field(default_factory=dict)
     _pools: dict[str, dict[str, shapes.AgentPool]] = field(default_factory=dict)
@@ -76,6 +79,22 @@ class Builder:
                 self.broken.append(row)
             else:
                 self.add(row.raw, source, row.number)
+
+    def override(self, resource_id: str, raw: bytes | None, source: str = "") -> None:
+        """Let this row stand for the resource and for all that its body tells (None: it is gone), whatever comes later.
+
+        Comes before the rows that it overrides. Rows of its subnets, rules, routes and pools are passed over from then
+        on: the newer body tells them all.
+        """
+        if raw is not None:
+            self.add(raw, source)
+        self._overridden.add(ResourceId.parse(resource_id).key)
+
+    def _is_overridden(self, resource: ResourceId, row_type: str) -> bool:
+        if not self._overridden:
+            return False
+        parent = resource.parent if row_type in _INSIDE else None
+        return resource.key in self._overridden or (parent is not None and parent.key in self._overridden)
 
     def add(self, raw: bytes, source: str = "", number: int = 0) -> None:
         """Take one row: one JSON object."""
@@ -99,6 +118,8 @@ class Builder:
             row_type = parsed.type
         if row_type not in _DECODERS:
             self.passed_over[row_type] += 1
+            return
+        if self._is_overridden(parsed, row_type):
             return
         self._add_resource(row_type, parsed, raw)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.findings import DRIFT_STATES, Finding
+from auditor.findings import DRIFT_STATES, Between, Finding
 from auditor.report.legible import command_line, filled, legible, one_line, shown
 from auditor.report.triage import Section, cluster_of, section_of
 from auditor.values import Outcome, Severity
@@ -140,13 +140,14 @@ def details(finding: Finding) -> dict[str, Any]:
             [
                 legible(change.at.replace("T", " ")),
                 legible(change.by),
-                legible(change.operation),
+                legible(f"{change.operation} ({change.client})" if change.client else change.operation),
                 legible(change.property),
                 shown(change.before),
                 shown(change.after),
             ]
             for change in (drift.changes if drift else ())
         ],
+        "unrecorded": _span(drift.unrecorded) if drift and drift.unrecorded else None,
         "since": legible(drift.since) if drift and drift.since else None,
         "waiver": finding.waiver
         and [legible(text) for text in (finding.waiver.owner, finding.waiver.reason, finding.waiver.expires)],
@@ -159,6 +160,10 @@ def details(finding: Finding) -> dict[str, Any]:
             [legible(command_line(command.argv)), runnable(command.argv)] for command in finding.remediation.commands
         ],
     }
+
+
+def _span(between: Between) -> list[str]:
+    return [legible(at.replace("T", " ")) for at in (between.after, between.until)]
 
 
 def _some(items: tuple[str, ...]) -> list[str]:

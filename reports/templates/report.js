@@ -209,6 +209,8 @@
         h("p", "", h("time", "", change[0]), sep(), h("b", "", change[1] || "?"), sep(), change[2]),
         h("p", "", code(change[3])),
         h("p", "", code(change[4], "was"), " → ", code(change[5], "is")))))));
+    else if (more.unrecorded)
+      parts.push(part(_("Who changed what"), "", h("p", "quiet", put(_("between {then} and {now}, no change record"), { then: more.unrecorded[0], now: more.unrecorded[1] }))));
     if (more.mend || more.commands) {
       const made = part(_("What to do"), "mend", more.mend ? h("p", "", more.mend) : null);
       for (const [line] of more.commands || []) {
