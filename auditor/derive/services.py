@@ -83,7 +83,8 @@ def network_isolated(cluster: Cluster) -> bool:
 def registry_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> tuple[RegistryClasses, ...]:
     """TCP 443 to each registry that the subnet pulls from: by private endpoint, else by its regions' tags.
 
-    Without a known registry the cluster's own region stands in, as the source document words it.
+    Without a known registry the cluster's own region stands in, as the source document words it; not where a registry
+    may only be unseen, since then it may have a private endpoint or another region.
     """
     uses = registries_at(inventory, where)
     found = [_of_registry(inventory, use, subnet) for use in uses]
@@ -95,7 +96,7 @@ def registry_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subne
         return (RegistryClasses(None, "", (), unread),)
     tag = regional_tag(inventory, "AzureContainerRegistry", location)
     assumed = PacketClass("registry", tag, Tag(tag), HTTPS, Protocol.TCP)
-    return (RegistryClasses(None, tag, (assumed,), uses.missing),)
+    return (RegistryClasses(None, tag, () if uses.missing else (assumed,), uses.missing),)
 
 
 def _own_location(where: InferenceSubnet, subnet: Subnet) -> str | None:
@@ -112,7 +113,7 @@ def _of_registry(inventory: Inventory, use: RegistryUse, subnet: Subnet) -> Regi
     path = None
     if isinstance(network, VirtualNetwork):
         path = registry_path(inventory, use.registry, network)
-        if path.reach is Reach.USABLE:
+        if leads_privately(path):
             if not path.addresses:
                 unread = Unread(use.id, "the private endpoint's addresses are not in the data", "collect again")
                 return RegistryClasses(use, name, (), unread)
@@ -124,7 +125,8 @@ def _of_registry(inventory: Inventory, use: RegistryUse, subnet: Subnet) -> Regi
     regions = regions_of(inventory, use.registry)
     tags = dict.fromkeys(regional_tag(inventory, "AzureContainerRegistry", region) for region in regions)
     classes = tuple(PacketClass("registry", tag, Tag(tag), HTTPS, Protocol.TCP, private=path) for tag in tags)
-    return RegistryClasses(use, name, classes, regions.missing)
+    # An endpoint that was not read may take the packets away from the tag: nothing is decided by the tag alone.
+    return RegistryClasses(use, name, classes, regions.missing or (path.missing if path else None))
 
 
 def registry_path(inventory: Inventory, registry: Registry, network: VirtualNetwork) -> PrivatePath:
@@ -249,7 +251,7 @@ def _layers(
     regions = regions_of(inventory, registry.use.registry)
     tags = {c.label: c for c in (_storage_tag(inventory, region, "layers", grade) for region in regions)}
     rescue = registry.classes[0].private.missing if registry.classes[0].private else None
-    return DependencyClasses(registry.use.id, name, tuple(tags.values()), regions.missing, rescue)
+    return DependencyClasses(registry.use.id, name, tuple(tags.values()), regions.missing or rescue, rescue)
 
 
 def _storage_tag(inventory: Inventory, location: str, slug: str, grade: Grade = Grade.REQUIRED) -> PacketClass:
@@ -276,7 +278,7 @@ def _account(inventory: Inventory, subnet: Subnet, account_id: str) -> Dependenc
         return DependencyClasses(
             account_id, name, (), Unread(account_id, "location is not in the account's data", "collect again")
         )
-    return DependencyClasses(account_id, name, (_storage_tag(inventory, account.location, "storage"),), None, rescue)
+    return DependencyClasses(account_id, name, (_storage_tag(inventory, account.location, "storage"),), rescue, rescue)
 
 
 def _through_endpoint(target_id: str, name: str, slug: str, path: PrivatePath) -> DependencyClasses:
@@ -311,7 +313,7 @@ def _workspace(inventory: Inventory, subnet: Subnet, workspace: Workspace) -> De
     tag = Tag("AzureMachineLearning")
     needed = PacketClass("workspace", tag.name, tag, HTTPS, Protocol.TCP)
     rescue = path.missing if path else None
-    return DependencyClasses(workspace.id, workspace.name, (needed,), None, rescue, workspace.location)
+    return DependencyClasses(workspace.id, workspace.name, (needed,), rescue, rescue, workspace.location)
 
 
 def required_classes(

@@ -3,8 +3,9 @@
 ## What it checks
 TCP 443 from each address of the subnet to the registry passes the security admin rules, the group on the node
 interfaces and the group on the subnet. The registry's destination is its private endpoint where the network can use
-one, else the service tag `AzureContainerRegistry` of its region and of each replica's. One verdict for each registry;
-without a known registry the cluster's own region is judged, and the verdict says so.
+one and nothing shows that its name still resolves to the public address, else the service tag `AzureContainerRegistry`
+of its region and of each replica's. One verdict for each registry; without a known registry the cluster's own region is
+judged, and the verdict says so.
 
 - passes if a rule that names the tag (regional or global), a default rule or no group at all lets all of it through;
 - warns if a custom rule for something larger does (`broad`), or literal prefixes that cover all of today's addresses

@@ -11,8 +11,8 @@ the subnet:
 It passes where all of it is let through, by whatever rule names a tag, by default rules, or where nothing filters. It
 warns where Azure Monitor is denied, where only the tag of the workspace's own region is allowed, and where literal
 prefixes cover all of today's addresses (`frozen`). It fails where all or a part of Azure ML is denied. It is unknown
-where the workspaces, or something that decides, could not be read, or where a private endpoint that was not read could
-lead around a denial.
+where the workspaces, or something that decides, could not be read, or where a private endpoint that was not read may
+take the packets elsewhere.
 
 ## Why it matters
 Azure ML's extension keeps a connection to its workspace: without it deployments neither arrive nor report back.

@@ -200,7 +200,16 @@ class _Case:
 
     def _required(self) -> tuple[list[tuple[str, Answer]], Unread | None]:
         classes, unread = required_classes(self.inventory, self.where, self.subnet)
-        asked = [(c.label, worst(ask_class(self.inventory, self.where, self.subnet, c))) for c in classes]
+        asked: list[tuple[str, Answer]] = []
+        for needed in classes:
+            answer = worst(ask_class(self.inventory, self.where, self.subnet, needed))
+            if needed.somewhere and answer.decision.access is Access.PARTIAL:
+                # The service has one address among these; which one, and so whether it is let through, DNS knows.
+                why = f"the address of {needed.label} is not in ARM's data, and only a part of what it can be is open"
+                hint = "allow the tag, or hold the address that its name resolves to against the rules"
+                unread = unread or Unread(self.subnet.id, why, hint)
+                continue
+            asked.append((needed.label, answer))
         return asked, unread
 
     def _restricted(self, internet: Answer) -> Verdict:

@@ -16,8 +16,8 @@ so.
 - warns where literal prefixes cover all of today's addresses (`frozen`), where a rule for `AzureCloud` leaves out at
   most a fifth of the tag, or where layers are denied that a registry with data endpoints of its own may not need;
 - fails where all or a part is denied;
-- is unknown where registry, account, tag or group could not be read, or where a private endpoint that was not read
-  could lead around a denial.
+- is unknown where registry, account, tag or group could not be read, or where a private endpoint that was not read may
+  take the packets elsewhere.
 
 ## Why it matters
 The login at the registry works, and the pull of the layers then hangs: they come from Storage. Without the workspace's

@@ -18,6 +18,7 @@ from tests.estate import (
     nsg,
     outcomes,
     private_endpoint,
+    private_zone,
     registry,
     replication,
     service_tags,
@@ -52,12 +53,14 @@ def replicated(*rules: Body) -> list[Thing]:
     return [*attached(made, registry=images), replication(images, "westeurope"), TAGS]
 
 
-def privately(*rules: Body, status: str = "Approved", network: str = "net") -> list[Thing]:
+def privately(*rules: Body, status: str = "Approved", network: str = "net", zone: bool = True) -> list[Thing]:
     images = registry(publicNetworkAccess="Disabled")
+    net = vnet("net")
+    linked = private_zone("privatelink.azurecr.io", net) if zone else None
     made = cluster(nodes=subnet(nsg=nsg("fence", *rules)))
     into = subnet("endpoints", "10.0.200.0/24", vnet=network)
-    endpoint = private_endpoint("pe", to=images, into=into, group_id="registry", status=status)
-    return [*attached(made, registry=images), endpoint, TAGS]
+    endpoint = private_endpoint("pe", to=images, into=into, group_id="registry", status=status, zone=linked)
+    return [net, *attached(made, registry=images), endpoint, TAGS]
 
 
 def isolated() -> list[Thing]:
@@ -110,6 +113,7 @@ CASES = {
     "private endpoint": (privately(DENY), "pass", "private-endpoint"),
     "private endpoint behind a deny": (
         privately(deny_out(100, to="VirtualNetwork")), "fail", "denied"),
+    "private endpoint, its name still public": (privately(DENY, zone=False), "fail", "denied"),
     "private endpoint elsewhere": (privately(DENY, network="island"), "fail", "denied"),
     "private endpoint pending": (privately(DENY, status="Pending"), "fail", "denied"),
     "group unreadable": (

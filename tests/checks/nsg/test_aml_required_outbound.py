@@ -88,7 +88,8 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "endpoint without an address": (privately(MONITOR, address=""), [PASS, ("unknown", "workspace-unread")]),
     "endpoint unread, tag denied": (
         hidden_endpoint(MONITOR, DENY), [PASS, ("unknown", "private-endpoint-unread")]),
-    "endpoint unread, tag allowed": (hidden_endpoint(ML, MONITOR, DENY), [PASS] * 2),
+    "endpoint unread, tag allowed": (
+        hidden_endpoint(ML, MONITOR, DENY), [PASS, ("unknown", "workspace-unread")]),
     "no workspace": ([alone(DENY), TAGS], [("not-applicable", "no-workspace")]),
     "workspaces unread": (
         [alone(DENY), TAGS, gap("/", "microsoft.machinelearningservices/workspaces")],

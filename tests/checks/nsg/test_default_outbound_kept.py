@@ -1,5 +1,7 @@
 """nsg-default-outbound-kept: what custom rules take away from the default ones."""
 
+from typing import Any
+
 import pytest
 
 from tests.estate import (
@@ -19,16 +21,17 @@ from tests.estate import (
 )
 
 CHECK = "nsg-default-outbound-kept"
-TAGS = service_tags(
-    AzureContainerRegistry=["20.1.0.0/16"],
-    AzureContainerRegistry__EastUS2=["20.1.0.0/16"],
-    MicrosoftContainerRegistry=["20.3.0.0/24"],
-    AzureFrontDoor__FirstParty=["13.107.246.0/24"],
-    AzureActiveDirectory=["20.4.0.0/24"],
-    AzureResourceManager=["20.5.0.0/24"],
-    AzureCloud=["20.0.0.0/8"],
-    AzureCloud__eastus2=["20.1.0.0/16"],
-)
+SETS: dict[str, Any] = {
+    "AzureContainerRegistry": ["20.1.0.0/16"],
+    "AzureContainerRegistry__EastUS2": ["20.1.0.0/16"],
+    "MicrosoftContainerRegistry": ["20.3.0.0/24"],
+    "AzureFrontDoor__FirstParty": ["13.107.246.0/24"],
+    "AzureActiveDirectory": ["20.4.0.0/24"],
+    "AzureResourceManager": ["20.5.0.0/24"],
+    "AzureCloud": ["20.0.0.0/8"],
+}
+TAGS = service_tags(**SETS, AzureCloud__eastus2=["20.1.0.0/16"])
+REGION = service_tags(**SETS, AzureCloud__eastus2=["20.6.0.0/16"])
 NEEDED = [
     allow_out(100, to="AzureContainerRegistry.EastUS2"),
     allow_out(110, to="MicrosoftContainerRegistry"),
@@ -39,8 +42,8 @@ NEEDED = [
 DENY = deny_out(1000, to="Internet", name="deny-internet")
 
 
-def estate(*rules: Body, tags: Thing = TAGS) -> list[Thing]:
-    made = cluster(nodes=subnet(nsg=nsg("fence", *rules)))
+def estate(*rules: Body, tags: Thing = TAGS, private: bool = True) -> list[Thing]:
+    made = cluster(nodes=subnet(nsg=nsg("fence", *rules)), private=private)
     return [*attached(made, registry=registry()), tags]
 
 
@@ -53,6 +56,11 @@ CASES = {
     "deny of one prefix": (estate(deny_out(100, to="203.0.113.0/24")), "warn", "partial-deny"),
     "deny of one port": (estate(deny_out(100, to="Internet", ports="25")), "warn", "partial-deny"),
     "deny of a peer's addresses": (estate(deny_out(100, to="10.200.0.0/16")), "warn", "partial-deny"),
+    "the API server's address written out": (
+        estate(*NEEDED, allow_out(150, to="20.6.0.7", ports="443"), DENY, tags=REGION, private=False),
+        "unknown", "required-services-unread"),
+    "the API server's region denied": (
+        estate(*NEEDED, DENY, tags=REGION, private=False), "fail", "required-service-denied"),
     "deny without exceptions": (estate(DENY), "fail", "required-service-denied"),
     "one exception missing": (estate(*NEEDED[:-1], DENY), "fail", "required-service-denied"),
     "exceptions below the deny": (
