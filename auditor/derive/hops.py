@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from dataclasses import replace
 
 from auditor.derive.endpoints import connected_peerings, private_addresses
 from auditor.derive.footprint import InferenceSubnet
 from auditor.derive.tags import regional_tag, tag_data
-from auditor.derive.traffic import address_set, gateway_in, learns_routes, network_of, table_of, table_value
+from auditor.derive.traffic import (
+    address_set,
+    gateway_in,
+    learns_routes,
+    network_of,
+    subnet_addresses,
+    table_of,
+    table_value,
+)
 from auditor.inventory import Inventory
 from auditor.inventory.records import (
     AzureFirewall,
@@ -22,7 +31,7 @@ from auditor.inventory.records import (
     ids,
     key_of,
 )
-from auditor.network import AddressSet, End, Leg, Network, Tag, next_hops, reachable
+from auditor.network import AddressSet, End, Family, Leg, Network, Tag, next_hops, reachable
 from auditor.network import PrivateEndpoint as EndpointRoute
 from auditor.values import Unread, region_key
 
@@ -92,12 +101,19 @@ def _private_endpoints(inventory: Inventory, network: VirtualNetwork) -> Iterabl
 
 
 def hops_of(inventory: Inventory, subnet: Subnet, destination: End) -> tuple[Leg, ...] | Unread:
-    """The next hops of a destination from a subnet, as disjoint legs; Unread where the network is."""
+    """The next hops of a destination from a subnet, as disjoint legs; Unread where the network is.
+
+    Only addresses of the subnet's own families count: a tag's IPv6 prefixes are nothing to a subnet without IPv6.
+    """
     network = routing_network(inventory, subnet)
     if isinstance(network, Unread):
         return network
     table = table_of(inventory, subnet)
-    return next_hops(destination, table_value(inventory, table) if isinstance(table, RouteTable) else table, network)
+    legs = next_hops(destination, table_value(inventory, table) if isinstance(table, RouteTable) else table, network)
+    own = subnet_addresses(subnet)
+    families: tuple[Family, ...] = (4,) if isinstance(own, Unread) else own.families
+    within = AddressSet.union(AddressSet.any().family(family) for family in families)
+    return tuple(replace(leg, destinations=leg.destinations & within) for leg in legs if leg.destinations & within)
 
 
 MANAGED_NAT = ("managednatgateway", "managednatgatewayv2")
@@ -171,7 +187,9 @@ def appliance_at(inventory: Inventory, subnet: Subnet, address: str | None) -> A
         return Appliance.FIREWALL
     home = _home_of(inventory, subnet, address or "")
     only_firewalls = home is not None and home.name.casefold() == "azurefirewallsubnet"
-    if home is not None and only_firewalls and inventory.listing(AzureFirewall, (home.network_id,)).whole:
+    # The firewall may lie in any resource group of the subscription: only that one read as a whole proves it gone.
+    around = (f"/subscriptions/{home.subscription_id}",) if home is not None else ()
+    if only_firewalls and inventory.listing(AzureFirewall, around).whole:
         return Appliance.GONE
     return Appliance.UNVERIFIED
 

@@ -228,3 +228,13 @@ def test_the_effect_tells_where_packets_go() -> None:
     ]  # fmt: skip
     assert effects[2] is not None
     assert "20.1.128.0/24 -> None" in effects[2].items
+
+
+def test_ipv6_prefixes_of_a_tag_are_nothing_to_a_subnet_without_ipv6() -> None:
+    both = service_tags(AzureContainerRegistry__EastUS2=["20.1.0.0/16", "2603:1030::/32"])
+    landscape = (SPOKE, HUB_NETWORK, FIREWALL, both)
+    assert found(estate(BY_FIREWALL, outbound=UDR, landscape=landscape)).reason == "appliance"
+    nodes = subnet("nodes", ["10.0.0.0/22", "fd00::/64"], table=table("rt", BY_FIREWALL))
+    ml = cluster(nodes=nodes, network={"outboundType": UDR})
+    dual = [*attached(ml, registry=registry(), storage=storage()), *landscape]
+    assert found(dual).reason == "no-source-address"
