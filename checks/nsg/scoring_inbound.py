@@ -125,10 +125,15 @@ def _openness(item: tuple[Subnet, Answer]) -> int:
     ),
 )
 def scoring_inbound(cluster: Cluster, inventory: Inventory) -> Iterator[Verdict]:
-    if infers(inventory, cluster) is False:
+    serving = infers(inventory, cluster)
+    if serving is False:
         yield not_applicable("no-inference", "Azure ML does not infer on {cluster}", cluster=cluster.name)
         return
     scoring = scoring_addresses(inventory, cluster)
+    if isinstance(serving, Unread) and not any(scored.certain for scored in scoring):
+        yield unknown("inference-unread", "whether Azure ML infers on {cluster} could not be read: {why}",
+                      cluster=cluster.name, why=serving.why, hint=serving.hint)  # fmt: skip
+        return
     missing = scoring.missing or _address_unread(inventory, cluster)
     if not scoring and missing is not None:
         yield unknown("frontends-unread", "the scoring addresses of {cluster} could not be read: {why}",

@@ -41,6 +41,14 @@ def gateway(*rules: Body) -> list[Thing]:
     return [network, hub, *attached(cluster(nodes=subnet(nsg=nsg("fence", *rules))))]
 
 
+def network_unread() -> list[Thing]:
+    """The subnet came as a row of its own; its network could not be read, nor its DNS servers."""
+    nodes = subnet(readable=False)
+    kind = "microsoft.network/virtualnetworks/subnets"
+    row = {"id": nodes.id, "type": kind, "name": "nodes", "properties": nodes.body}
+    return [*attached(cluster(nodes=nodes)), Thing(nodes.id, [row])]
+
+
 CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "no group": ([vnet("net", dns=[INSIDE]), *attached(cluster(nodes=subnet()))], [("pass", "no-nsg")]),
     "server inside": (estate(), [DEFAULT]),
@@ -74,6 +82,7 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "group unread": (
         [vnet("net", dns=[INSIDE]), *attached(cluster(nodes=subnet(nsg=nsg("fence").unread())))],
         [("unknown", "undecided-group-unread")]),
+    "network unread": (network_unread(), [("unknown", "network-unread")]),
     "subnet unread": (attached(cluster(nodes=subnet(readable=False))), [("unknown", "subnet-unread")]),
 }  # fmt: skip
 

@@ -143,6 +143,11 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "the public address is not read": (address_unread(), [("unknown", "frontends-unread")]),
     "load balancers unread": (
         [*attached(cluster(nodes=subnet())), gap(rg("mc"))], [("unknown", "frontends-unread")]),
+    "the extension is not read": (
+        [cluster(nodes=subnet()), gap("/", "microsoft.kubernetesconfiguration/extensions")],
+        [("unknown", "inference-unread")]),
+    "a compute without the extension, its endpoint's address": (
+        online(f"https://{PRIVATE}/score")[1:], [NET]),
     "no load balancer": (attached(cluster(nodes=subnet())), [("not-applicable", "no-scoring-address")]),
     "no inference": ([cluster(nodes=subnet())], [("not-applicable", "no-inference")]),
     "a network of AKS's own that is not there": (
