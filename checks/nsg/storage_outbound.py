@@ -119,7 +119,7 @@ def _reached(
             related=related,
             group=group if isinstance(group, SecurityGroup) else None,
             rule_name="AllowStorage",
-            evidence=() if dependency.id else (_assumed(subnet, needed),),
+            evidence=(*_everybodys(inventory, needed), *(() if dependency.id else (_assumed(subnet, needed),))),
             documented=BY_ANY_TAG,
             partial=Outcome.WARN if _only_few_left_out(worst(answers)) else Outcome.FAIL,
             serves=dependency.name,
@@ -159,6 +159,14 @@ def _only_few_left_out(answer: Answer) -> bool:
     whole = decision.destination.addresses
     denied = network.AddressSet.union(destinations for _, _, _, destinations, _ in decision.denied.boxes())
     return all(denied.size(family) <= FEW * whole.size(family) for family in denied.families)
+
+
+def _everybodys(inventory: Inventory, needed: PacketClass) -> tuple[Evidence, ...]:
+    """What an allow for the tag opens besides: the accounts of everybody, by which data can leave."""
+    if not isinstance(needed.destination, network.Tag):
+        return ()
+    note = "holds the accounts of everybody, not yours alone: what may be sent there can leave"
+    return (Evidence(f"/servicetags/{inventory.cloud}", "name", needed.label, note),)
 
 
 def _assumed(subnet: Subnet, needed: PacketClass) -> Evidence:

@@ -165,6 +165,13 @@ def test_parts_are_registry_and_account() -> None:
         assert f"--destination-address-prefixes {TAG}" in command.text
 
 
+def test_a_pass_by_the_tag_says_that_others_accounts_are_open_too() -> None:
+    for finding in audit(CHECK, estate(ALLOW, DENY)):
+        assert any("not yours alone" in evidence.note for evidence in finding.evidence)
+    by_endpoint = [finding for finding in audit(CHECK, privately()) if finding.reason == "private-endpoint"]
+    assert not any("not yours alone" in evidence.note for finding in by_endpoint for evidence in finding.evidence)
+
+
 def test_an_endpoint_in_a_peered_network_counts() -> None:
     hub = vnet("hub", prefixes=["10.99.0.0/16"])
     net = vnet("net", prefixes=["10.0.0.0/16"], peerings=[peering(hub)])
