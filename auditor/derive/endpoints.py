@@ -295,7 +295,7 @@ def _dns(
     for zone in linked:
         if zone.key in grouped or _holds(inventory, zone, addresses):
             return Dns.PRIVATE, zone
-    unseen = _zone_unread(inventory, grouped, network)
+    unseen = _zone_unread(inventory, grouped)
     if unseen is not None:
         return unseen, None
     if linked:
@@ -313,18 +313,15 @@ def _zones_of_groups(inventory: Inventory, endpoint: PrivateEndpoint) -> frozens
     )
 
 
-def _zone_unread(inventory: Inventory, grouped: frozenset[str], network: VirtualNetwork) -> Unread | None:
+def _zone_unread(inventory: Inventory, grouped: frozenset[str]) -> Unread | None:
+    """Why a zone or a link may be unseen: zones of a network lie in any resource group of any subscription."""
     for zone_key in sorted(grouped):
         found = inventory.find(PrivateDnsZone, zone_key)
         if isinstance(found, Unread) and found.reason != "absent":
             return found
-    for kind in (PrivateDnsZone, VirtualNetworkLink):
-        for bad in inventory.broken(kind):
-            return bad.unread
-        missing = inventory.coverage.unread(kind.TYPE, network.key)
-        if missing is not None:
-            return missing
-    return None
+    scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
+    zones, links = inventory.listing(PrivateDnsZone, scopes), inventory.listing(VirtualNetworkLink, scopes)
+    return zones.missing or links.missing
 
 
 def links_to(inventory: Inventory, zone: PrivateDnsZone, network_key: str) -> tuple[VirtualNetworkLink, ...]:

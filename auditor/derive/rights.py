@@ -9,7 +9,7 @@ import msgspec
 
 from auditor import access
 from auditor.inventory import Inventory, records
-from auditor.inventory.coverage import concerns
+from auditor.inventory.coverage import attached_to, concerns
 from auditor.inventory.records import key_of
 from auditor.inventory.shapes import DenyPrincipal, PermissionBlock
 from auditor.values import Listing, ResourceId, Unread
@@ -82,7 +82,7 @@ def _coverage(inventory: Inventory, what: str) -> access.Coverage:
         elif why is None:
             why = Unread(what, missing.why, missing.hint or _HINT, reason)
     holes = {
-        gap.scope: Unread(what, gap.reason, gap.hint or _HINT, reason)
+        attached_to(gap.scope): Unread(what, gap.reason, gap.hint or _HINT, reason)
         for gap in inventory.coverage.gaps
         if concerns(gap.what, what)
     }

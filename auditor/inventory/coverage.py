@@ -23,19 +23,54 @@ _NOT_IN_RESOURCES = (
 )
 
 
+_ATTACHED = "/providers/microsoft.authorization/"
+
+
 def concerns(gap_what: str, asked: str) -> bool:
-    """Whether a gap's `what` (a type, a Resource Graph table, or `*`) means resources of type `asked`."""
+    """Whether a gap's `what` (a type, a Resource Graph table, or `*`) means resources of type `asked`.
+
+    What could not be read of a type was not read of its children either: subnets stand in their networks' bodies.
+    """
     what, asked = gap_what.casefold(), asked.casefold()
-    if what in ("*", asked):
+    if what in ("*", asked) or asked.startswith(f"{what}/"):
         return True
     if what == "resources":
         return not asked.startswith(_NOT_IN_RESOURCES)
     return asked.startswith(_TABLES.get(what, ("\0",)))
 
 
+def attached_to(gap_scope: str) -> str:
+    """The folded scope at which a gap acts: an assignment, named by its own id, acts at the scope it is made at."""
+    one = fold(gap_scope)
+    at = one.find(_ATTACHED)
+    return one if at < 0 else one[:at] or "/"
+
+
+_EXTENSIONS = (
+    "microsoft.authorization/",
+    "microsoft.kubernetesconfiguration/",
+    "microsoft.network/effectivesecurityadminrules",
+)
+
+
+def _hides(gap: Gap, asked: str) -> bool:
+    """Whether a gap may hide something of a type: one that is a single resource hides that, its children, and what is
+    attached to it, not the other resources around it.
+    """
+    if not concerns(gap.what, asked):
+        return False
+    if gap.what != "*" or "/providers/" not in fold(gap.scope) or asked.startswith(_EXTENSIONS):
+        return True
+    try:
+        hidden = ResourceId.parse(gap.scope).type
+    except ValueError:
+        return True
+    return asked == hidden or asked.startswith(f"{hidden}/") or hidden.startswith("microsoft.management/")
+
+
 def _touches(gap_scope: str, scope: str) -> bool:
     """Whether a gap at one scope can hide something at, below or above another."""
-    one, other = fold(gap_scope), fold(scope)
+    one, other = attached_to(gap_scope), fold(scope)
     if not one or not other or one == other:
         return True
     for upper, lower in ((one, other), (other, one)):
@@ -58,7 +93,7 @@ class Coverage:
         `scope` is an ARM id: of the resource asked for, or of the container that was listed.
         """
         for gap in self.gaps:
-            if concerns(gap.what, asked) and _touches(gap.scope, scope):
+            if _hides(gap, asked) and _touches(gap.scope, scope):
                 return Unread(scope, gap.reason, gap.hint, "gap")
         subscription = _subscription_of(scope)
         if subscription is None:

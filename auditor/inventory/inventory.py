@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from auditor.inventory import records, shapes
 from auditor.inventory.coverage import Coverage
 from auditor.inventory.records import AnyResource, key_of
-from auditor.values import Gap, Listing, Unread
+from auditor.values import Gap, Listing, ResourceId, Unread
 
 R = TypeVar("R", bound=AnyResource)
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Inventory:
             return cast("R", record)
         if not key.startswith("/"):
             return Unread(resource_id, "it is not an ARM id", "mend the reference", "not-an-id")
-        missing = self.coverage.unread(kind.TYPE, key)
+        missing = self.coverage.unread(kind.TYPE, key) or self._parent_malformed(resource_id)
         if missing is not None:
             return missing
         return Unread(
@@ -115,6 +115,15 @@ class Inventory:
             "it may have been deleted or renamed; re-point what refers to it",
             "absent",
         )
+
+    def _parent_malformed(self, resource_id: str) -> Unread | None:
+        """Children stand in their parent's body: where that could not be decoded, nothing says that they are absent."""
+        try:
+            parent = ResourceId.parse(resource_id).parent
+        except ValueError:
+            return None
+        bad = self.malformed.get(parent.key) if parent is not None else None
+        return bad.unread if bad is not None else None
 
     def within(self, kind: type[R], scope: str) -> Listing[R]:
         """All resources of one kind in a resource group, by its ARM id; `missing` says why the list may be short."""

@@ -127,7 +127,9 @@ class _Probes:
         self.nodes = SubnetRole.NODE in where.roles
         listings = [_serving(inventory, cluster) for cluster in where.clusters] if self.nodes else []
         self.balancers = [balancer for listing in listings for balancer in listing]
-        self.missing = next((listing.missing for listing in listings if listing.missing), None)
+        self.missing = (
+            next((listing.missing for listing in listings if listing.missing), None) or self._clusters_unread()
+        )
         ports = sorted({port for listing in listings for port in probe_ports(listing)})
         self.named = PortSet.of(*ports) if ports else None
         self.more: dict[str, Any] = {
@@ -135,6 +137,10 @@ class _Probes:
             "related": [balancer.id for balancer in self.balancers],
             "ports": ports or ["no port that is known"],
         }
+
+    def _clusters_unread(self) -> Unread | None:
+        """Why another cluster in this subnet, with load balancers of its own, may be unseen."""
+        return self.inventory.listing(Cluster, (f"/subscriptions/{self.subnet.subscription_id}",)).missing
 
     def verdict(self) -> Verdict:
         if not self.nodes:
