@@ -178,3 +178,16 @@ def test_the_effect_is_where_the_default_route_leads() -> None:
     assert other.effect is not None
     assert one.effect.items == ("0.0.0.0/0 -> virtualappliance 10.9.0.4",)
     assert one.effect != other.effect
+
+
+def test_a_subnet_whose_network_was_not_read() -> None:
+    """Subnets come as rows of their own too; then nothing is known of gateways and peers."""
+    kind = "microsoft.network/virtualnetworks/subnets"
+    network_id = arm("net", "Microsoft.Network/virtualNetworks", "net")
+    carried = table("rt", default("VirtualNetworkGateway"))
+    body = {"addressPrefix": "10.0.0.0/22", "routeTable": {"id": carried.id}}
+    row = {"id": f"{network_id}/subnets/nodes", "type": kind, "name": "nodes", "properties": body}
+    nodes = Thing(f"{network_id}/subnets/nodes", [row])
+    named = cluster(pools=[{"name": "p", "vnetSubnetID": nodes.id}], network={"outboundType": "userDefinedRouting"})
+    unread = gap(network_id, "microsoft.network/virtualnetworks")
+    assert outcomes(audit(CHECK, named, nodes, carried, unread)) == [("unknown", "network-unread")]
