@@ -14,6 +14,34 @@ from auditor.values import Outcome, Severity
 
 SCHEMA_VERSION = 1
 DriftState = Literal["new", "resolved", "changed", "unchanged", "unverified"]
+NodeKind = Literal[
+    "cluster",
+    "identity",
+    "kubelet-identity",
+    "network",
+    "subnet",
+    "security-group",
+    "route-table",
+    "next-hop",
+    "frontend",
+    "api-server",
+    "private-endpoint",
+    "registry",
+]
+Relation = Literal[
+    "acts-as",
+    "uses",
+    "may-join",
+    "filtered-by",
+    "routed-by",
+    "sends-to",
+    "answers-at",
+    "leaves-by",
+    "managed-at",
+    "reaches",
+    "leads-to",
+    "pulls-from",
+]
 DRIFT_STATES: tuple[DriftState, ...] = ("new", "resolved", "changed", "unchanged", "unverified")
 
 
@@ -253,6 +281,40 @@ class Summary(Record, frozen=True, kw_only=True):
     drift: dict[str, int] | None
 
 
+class TopologyNode(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Something in a cluster's network. `key` is unique in its topology, `id` the ARM id where it has one.
+
+    `note` is what stands beside its name: prefixes, an address, or why it could not be read (`read` is then false).
+    `findings` are those about the thing itself, `parent` the key of the virtual network around a subnet.
+    """
+
+    key: str
+    kind: NodeKind
+    name: str
+    id: str = ""
+    note: str = ""
+    parent: str | None = None
+    read: bool = True
+    findings: tuple[str, ...] = ()
+
+
+class TopologyEdge(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """How one node stands to another, and the findings that judge it; without findings nothing was asked about it."""
+
+    source: str
+    target: str
+    relation: Relation
+    findings: tuple[str, ...] = ()
+
+
+class Topology(Record, frozen=True, kw_only=True):
+    """The network of one cluster (`cluster` is its ARM id), as far as it was read."""
+
+    cluster: str
+    nodes: tuple[TopologyNode, ...]
+    edges: tuple[TopologyEdge, ...]
+
+
 class Report(Record, frozen=True, kw_only=True):
     """One run's report: the whole of `report.json`."""
 
@@ -263,6 +325,7 @@ class Report(Record, frozen=True, kw_only=True):
     summary: Summary
     findings: tuple[Finding, ...]
     resources: ResourceChanges = ResourceChanges()
+    topologies: tuple[Topology, ...] = ()
 
 
 def sort_key(finding: Finding) -> tuple[int, str, str, str]:

@@ -18,6 +18,7 @@ import msgspec
 from auditor import __version__
 from auditor.clouds import CloudProfile, resolve_cloud
 from auditor.config import Settings
+from auditor.derive.attribution import topologies
 from auditor.errors import AuditorError, NothingRead, UsageProblem
 from auditor.evaluate import Catalogue, Terms, evaluate, load_catalogue
 from auditor.findings import (
@@ -509,6 +510,7 @@ def _completed(
     report = _waived(report, given, inventory, clock)
     return msgspec.structs.replace(
         report,
+        topologies=topologies(inventory, report.findings),
         run=msgspec.structs.replace(report.run, finished_at=_stamp(clock()), notes=(*report.run.notes, *notes)),
     )
 

@@ -27,6 +27,7 @@ SOURCES = {
         "reports/templates/report.html.j2",
         "reports/templates/head.html.j2",
         "reports/templates/finding.html.j2",
+        "reports/templates/picture.html.j2",
     ),
 }
 

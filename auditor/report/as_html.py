@@ -23,6 +23,7 @@ from auditor.findings import Finding, Report
 from auditor.report.embedding import details, embed, happened
 from auditor.report.legible import legible
 from auditor.report.matrix import matrix
+from auditor.report.picture import pictures
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, TrendPoint, line
 from auditor.report.triage import GROUPINGS, GroupBy, Section, reading_order, section_of, verdict
@@ -61,6 +62,8 @@ def html_page(
             total=len(findings),
             cloud_name=cloud_name(report),
             matrix=matrix(findings),
+            pictures=(drawn := pictures(report)),
+            pictures_left_out=len(report.topologies) - len(drawn),
             section_name=functools.partial(section_name, words=words),
             az_cloud=az_cloud_name(report),
         )

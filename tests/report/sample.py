@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from auditor.findings import (
     Change,
     EffectRecord,
@@ -19,6 +21,7 @@ from auditor.findings import (
 )
 from auditor.report import TrendPoint
 from auditor.values import Outcome, Severity
+from tests.report import networks
 from tests.report.factory import DEV, EDGE, PROD, cluster_id, command, finding, report, resource, rid
 
 FAIL, WARN, UNKNOWN, PASS, NOT_APPLICABLE = (
@@ -433,9 +436,9 @@ def night() -> Report:
     appeared = rid(
         "Microsoft.Network/publicIPAddresses", "kubernetes-a3f1c09e", group="MC_rg-ml-aks_aks-score-prod_chinaeast2"
     )
-    return report(
-        *_drifted(),
-        *_standing(),
+    findings = (*_drifted(), *_standing())
+    told = report(
+        *findings,
         complete=False,
         scopes=(
             Scope(id=f"/subscriptions/{PROD}", read=True),
@@ -469,6 +472,7 @@ def night() -> Report:
             appeared=(ResourceChange(id=appeared, type=resource(appeared).type, name="kubernetes-a3f1c09e"),),
         ),
     )
+    return msgspec.structs.replace(told, topologies=(networks.of(findings),))
 
 
 def history() -> tuple[TrendPoint, ...]:

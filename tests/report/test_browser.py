@@ -48,7 +48,10 @@ def until(page: Page, condition: str) -> None:
 
 def opened(page: Page) -> Page:
     """With every group and every finding unfolded, and filled."""
-    page.evaluate("document.querySelectorAll('#app details, .static details').forEach(each => each.open = true)")
+    page.evaluate(
+        "document.querySelectorAll('#app details, .static details, .picture, .picture details')"
+        ".forEach(each => each.open = true)"
+    )
     until(page, "[...document.querySelectorAll('#app .f-body')].every(body => body.querySelector('.meta'))")
     page.evaluate("document.querySelectorAll('#app details').forEach(each => each.open = true)")
     return page
@@ -127,6 +130,62 @@ def test_the_matrix_says_of_each_cluster_what_it_meets(reader: Reader) -> None:
     assert said["aks-edge-01"] == "·"
     page.locator(".matrix:visible td a", has_text="Fail").first.click()
     page.locator("article.aim .meta").wait_for()
+
+
+def test_the_picture_of_a_network_leads_to_what_was_found_on_each_line(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.locator(".picture > summary").click()
+    assert page.locator(".net path.v-fail").count() == 2
+    page.locator(".net .badge.v-fail").first.focus()  # from the keyboard
+    page.keyboard.press("Enter")
+    page.locator("article.aim .meta").wait_for()
+    assert "40.73.11.20" in page.locator("article.aim .f-msg").inner_text()
+
+
+def test_the_picture_says_in_words_what_it_shows_in_colours(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.locator(".picture > summary").click()
+    said = [each.inner_text().replace("\n", " ") for each in page.locator(".net-words").first.locator("li").all()]
+    assert [each.split(" ")[0] for each in said] == ["Fail"] * 2 + ["Unknown"] * 2 + ["Warning"] * 2
+    assert "snet-nodes reaches the registry by pe-acr" in said[1]
+    for badge in page.locator(".net .badge").all():
+        words = page.locator(f"[id='{badge.get_attribute('aria-labelledby')}']")
+        assert (words.get_attribute("class") or "") in (badge.get_attribute("class") or "").split()
+
+
+def test_the_picture_speaks_the_pages_language(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.locator(".picture > summary").click()
+    page.get_by_label("Language").select_option("zh-CN")
+    assert page.locator(".net .k-private-endpoint .k").text_content() == "专用终结点"
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_wide_picture_scrolls_inside_its_own_box(width: int, reader: Reader) -> None:
+    page = reader.open(NIGHT, viewport={"width": width, "height": 800})
+    page.locator(".picture > summary").click()
+    box = page.locator(".net-in")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert box.evaluate("node => node.scrollWidth > node.clientWidth") is (width < 1000)
+    box.focus()
+    assert box.evaluate("node => document.activeElement === node")
+
+
+def test_no_text_of_a_picture_leaves_its_box(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.locator(".picture > summary").click()
+    outside = page.evaluate(
+        """[...document.querySelectorAll('.net .box')].flatMap(box => {
+            const rect = box.querySelector('rect');
+            if (!rect) return [];
+            const [left, right] = [rect.getBBox().x, rect.getBBox().x + rect.getBBox().width];
+            return [...box.querySelectorAll('text')].filter(text => {
+                const around = text.getBBox();
+                return around.x < left || around.x + around.width > right;
+            }).map(text => text.textContent);
+        })"""
+    )
+    assert outside == []
 
 
 def test_drift_stands_before_what_was_wrong_already(reader: Reader) -> None:
