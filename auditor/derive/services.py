@@ -131,7 +131,7 @@ def _of_registry(inventory: Inventory, use: RegistryUse, subnet: Subnet) -> Regi
 
 def registry_path(inventory: Inventory, registry: Registry, network: VirtualNetwork) -> PrivatePath:
     """The private path from a network to a registry."""
-    return private_path(inventory, registry.id, "registry", network, registry.body.private_endpoint_connections or [])
+    return private_path(inventory, registry.id, "registry", network, registry.body.private_endpoint_connections)
 
 
 def public_access_off(registry: Registry) -> bool:

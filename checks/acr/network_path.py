@@ -167,7 +167,8 @@ def network_path(registry: Registry, inventory: Inventory) -> Iterator[Verdict]:
 def _users(inventory: Inventory, registry: Registry) -> tuple[list[Cluster], Unread | None]:
     """The clusters whose workspaces name the registry, and why there may be more."""
     found: list[Cluster] = []
-    missing: Unread | None = None
+    scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
+    missing = inventory.listing(Cluster, scopes).missing
     for cluster in inventory.every(Cluster):
         uses = registries_of(inventory, cluster)
         if any(key_of(use.id) == registry.key for use in uses):
@@ -416,18 +417,18 @@ class _Path:
         rules = body.network_rule_set
         action = key_of((rules.default_action if rules else None) or "")
         shown = self.registry.show("properties.networkRuleSet.defaultAction", rules.default_action if rules else None)
+        unseen = path.missing if path else None
+        if unseen is not None:
+            # An endpoint that was not read may serve the network, or take its packets to where nothing answers.
+            return unknown(
+                "endpoints-unread",
+                "whether {network} has a private endpoint of {registry} is not known: {why}",
+                self._access(),
+                why=unseen.why,
+                hint=unseen.hint,
+                **self.more,
+            )
         if public_access_off(self.registry):
-            unseen = path.missing if path else None
-            if unseen is not None:
-                return unknown(
-                    "endpoints-unread",
-                    "public access to {registry} is off, and whether {network} has a private endpoint is not "
-                    "known: {why}",
-                    self._access(),
-                    why=unseen.why,
-                    hint=unseen.hint,
-                    **self.more,
-                )
             return failed(
                 "no-path",
                 "public access to {registry} is off, and {network} can use none of its private endpoints",

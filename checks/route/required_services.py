@@ -51,6 +51,7 @@ from auditor.api import (
     check,
     egress_of,
     failed,
+    firewall_near,
     gateway_serves,
     hops_of,
     network,
@@ -74,6 +75,13 @@ TO_INTERNET = Mend.by(
     (
         "az", "network", "route-table", "route", "create", "-g", "{table_group}", "--route-table-name", "{table}", "-n",
         "{tag}", "--address-prefix", "{tag}", "--next-hop-type", "Internet",
+    ),
+)  # fmt: skip
+REROUTE = Mend.by(
+    "point the route at an appliance that is there, in the network or a peer",
+    (
+        "az", "network", "route-table", "route", "update", "-g", "{table_group}", "--route-table-name", "{table}", "-n",
+        "{route}", "--next-hop-type", "VirtualAppliance", "--next-hop-ip-address", "{firewall}",
     ),
 )  # fmt: skip
 SOURCE_ADDRESS = Mend.by(
@@ -152,16 +160,13 @@ def _classes(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> tu
 
 
 def _lessened(verdicts: list[Verdict], needed: PacketClass, rescue: Unread | None) -> Iterator[Verdict]:
-    """The verdicts, with failures that prove nothing as unknown."""
+    """The verdicts, with those that prove nothing as unknown."""
     partly = needed.somewhere and any(verdict.outcome is not Outcome.FAIL for verdict in verdicts)
     for verdict in verdicts:
-        if verdict.outcome is not Outcome.FAIL or not (partly or rescue):
-            yield verdict
-        elif rescue is not None:
+        if rescue is not None:  # then the public way may not be the one that is taken, whatever becomes of it
             yield unknown(
                 "private-path-unread",
-                "packets from {subnet} to {service} have no next hop that works, unless by a private endpoint that was "
-                "not read: {why}",
+                "which way packets from {subnet} take to {service} hangs on a private endpoint that was not read: {why}",
                 *verdict.evidence,
                 part=verdict.part,
                 related=verdict.related,
@@ -172,6 +177,8 @@ def _lessened(verdicts: list[Verdict], needed: PacketClass, rescue: Unread | Non
                 subnet=verdict.facts["subnet"],
                 service=verdict.facts["service"],
             )
+        elif verdict.outcome is not Outcome.FAIL or not partly:
+            yield verdict
         else:
             yield unknown(
                 "partly-lost",
@@ -207,6 +214,7 @@ class _Path:
             "table": resource_name(subnet.route_table_id) if subnet.route_table_id else None,
             "table_group": None if table is None or isinstance(table, Unread) else table.resource_group,
             "tag": tag,
+            "firewall": firewall_near(inventory, subnet),
         }
 
     def verdicts(self) -> Iterator[Verdict]:
@@ -255,7 +263,8 @@ class _Path:
             case Hop.NONE:
                 return failed(
                     "dropped",
-                    "packets from {subnet} to {service} ({packet}) are dropped by {route}: its next hop is None",
+                    "packets from {subnet} to {service} ({packet}) are dropped by the route {route}: its next hop is "
+                    "None",
                     *shown,
                     mend=PRIVATE if private else None,
                     **self.more,
@@ -289,8 +298,8 @@ class _Path:
         if egress is Egress.NOTHING:
             return failed(
                 "no-source-address",
-                "packets from {subnet} to {service} ({packet}) leave for the Internet by {route}, and nothing gives "
-                "them a public source address",
+                "packets from {subnet} to {service} ({packet}) leave for the Internet by the route {route}, and "
+                "nothing gives them a public source address",
                 *shown,
                 self.subnet.show("properties.natGateway.id", self.subnet.nat_gateway_id),
                 *(c.show("properties.networkProfile.outboundType", c.outbound_type) for c in self.where.clusters),
@@ -314,24 +323,26 @@ class _Path:
             case Appliance.UNREACHABLE:
                 return failed(
                     "appliance-unreachable",
-                    "packets from {subnet} to {service} ({packet}) go to {address} by {route}, which lies neither in "
-                    "its network nor in a peer",
+                    "packets from {subnet} to {service} ({packet}) go to {address} by the route {route}, which lies "
+                    "neither in its network nor in a peer",
                     *shown,
+                    mend=REROUTE,
                     **facts,
                 )
             case Appliance.GONE:
                 return failed(
                     "appliance-gone",
-                    "packets from {subnet} to {service} ({packet}) go to {address} by {route}, which no firewall has "
-                    "any more",
+                    "packets from {subnet} to {service} ({packet}) go to {address} by the route {route}, which no "
+                    "firewall has any more",
                     *shown,
+                    mend=REROUTE,
                     **facts,
                 )
             case _ if private:
                 return warned(
                     "private-detour",
-                    "{route} takes packets from {subnet} for {service} to {address}, past the private endpoint's own "
-                    "route",
+                    "the route {route} takes packets from {subnet} for {service} to {address}, past the private "
+                    "endpoint's own route",
                     *shown,
                     mend=PRIVATE,
                     **facts,
@@ -339,8 +350,8 @@ class _Path:
             case Appliance.FIREWALL | Appliance.UNVERIFIED:
                 return passed(
                     "appliance",
-                    "packets from {subnet} to {service} go to {address} by {route}; the appliance's rules are not "
-                    "judged",
+                    "packets from {subnet} to {service} go to {address} by the route {route}; the appliance's rules "
+                    "are not judged",
                     *shown,
                     **facts,
                 )
@@ -350,15 +361,17 @@ class _Path:
         if not isinstance(around, Unread) and gateway_serves(self.inventory, around):
             return passed(
                 "gateway",
-                "packets from {subnet} to {service} go to a gateway by {route}; what lies behind it is not judged",
+                "packets from {subnet} to {service} go to a gateway by the route {route}; what lies behind it is not "
+                "judged",
                 *shown,
                 **self.more,
             )
         return failed(
             "no-gateway",
-            "packets from {subnet} to {service} ({packet}) go to a gateway by {route}, and its network has and "
-            "uses none",
+            "packets from {subnet} to {service} ({packet}) go to a gateway by the route {route}, and its network has "
+            "and uses none",
             *shown,
+            mend=REROUTE,
             **self.more,
         )
 

@@ -151,6 +151,10 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
     "no endpoint, public access off": (estate(registry(**OFF)), "fail", "no-path"),
     "endpoint unseen, public access off": (
         estate(registry(privateEndpointConnections=UNSEEN, **OFF)), "unknown", "endpoints-unread"),
+    "endpoint unseen, public access open": (
+        estate(registry(privateEndpointConnections=UNSEEN)), "unknown", "endpoints-unread"),
+    "endpoints unread, the registry does not name its own": (
+        [*estate(registry()), gap("/", "microsoft.network/privateendpoints")], "unknown", "endpoints-unread"),
     "Basic with an endpoint": (estate(registry(sku="Basic"), entry(), names(NETWORK)), "fail", "sku-below-premium"),
     "Standard with public access off": (estate(registry(sku="Standard", **OFF)), "fail", "sku-below-premium"),
     # by the public address
@@ -193,6 +197,8 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
         [registry(), cluster(), workspace(),
          gap(workspace().id, "microsoft.machinelearningservices/workspaces/computes")],
         "unknown", "users-unread"),
+    "clusters unread": (
+        [registry(), workspace(), gap("/", "microsoft.containerservice/managedclusters")], "unknown", "users-unread"),
     "cluster cut short": (
         [*attached(cluster(agentPoolProfiles=None), registry=registry())], "unknown", "cluster-unreadable"),
 }  # fmt: skip
