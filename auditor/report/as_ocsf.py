@@ -128,7 +128,7 @@ def _compliance(finding: Finding) -> dict[str, Any]:
         "status_id": status_id,
         "status": status,
         "status_code": legible(finding.reason),
-        "status_detail": legible(finding.message),
+        "status_details": [legible(finding.message)],
     }
 
 
