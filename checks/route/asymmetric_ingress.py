@@ -139,7 +139,8 @@ class _Ways:
         if self.forced and frontends_unread is not None:
             return unknown(
                 "frontends-unread",
-                "{route} sends packets of {subnet} away; whether {cluster} has a public frontend is not known: {why}",
+                "route {route} sends packets of {subnet} away; whether {cluster} has a public frontend is not known: "
+                "{why}",
                 *shown,
                 route=self.forced[0][1].name,
                 subnet=self.forced[0][0].name,
@@ -187,7 +188,7 @@ class _Ways:
             )
         return warned(
             "asymmetric",
-            "{route} of {subnet} sends replies of {cluster} to {address}, while requests come in at {frontends}",
+            "route {route} of {subnet} sends replies of {cluster} to {address}, while requests come in at {frontends}",
             *shown,
             **facts,
         )

@@ -82,6 +82,13 @@ ROUTE = Mend.by(
         "{firewall}",
     ),
 )  # fmt: skip
+REROUTE = Mend.by(
+    "point the route at a firewall or other appliance in the network or a peer",
+    (
+        "az", "network", "route-table", "route", "update", "-g", "{table_group}", "--route-table-name", "{table}", "-n",
+        "{route}", "--next-hop-type", "VirtualAppliance", "--next-hop-ip-address", "{firewall}",
+    ),
+)  # fmt: skip
 TABLE = Mend.by(
     "put a route table with a default route to a firewall or other appliance on the subnet: "
     "`az network vnet subnet update --route-table`"
@@ -250,11 +257,13 @@ class _Way:
             if route.hop is Hop.INTERNET:
                 yield failed(
                     "default-to-internet",
-                    "{route} of {table} sends {default} of {subnet} to Internet, which user defined routing refuses",
+                    "route {route} of {table} sends {default} of {subnet} to Internet, which user defined routing "
+                    "refuses",
                     self.shown,
                     _route_shown(route),
                     route=route.name,
                     effect=_effect(_line(route)),
+                    mend=REROUTE,
                     **self.more,
                 )
             else:
@@ -292,10 +301,11 @@ class _Way:
         if route.hop in DROPPING:
             return failed(
                 "default-dropped",
-                "{route} of {table} sends {prefix} of {subnet} to {hop}, where it ends",
+                "route {route} of {table} sends {prefix} of {subnet} to {hop}, where it ends",
                 *shown,
                 prefix=route.prefix,
                 hop=route.next_hop_type,
+                mend=REROUTE,
                 **facts,
             )
         if route.hop is Hop.GATEWAY:
@@ -304,7 +314,7 @@ class _Way:
             return self._by_appliance(route, shown, facts)
         return unknown(
             "next-hop-unknown",
-            "{route} of {table} has the next hop {hop}, which this check does not know",
+            "route {route} of {table} has the next hop {hop}, which this check does not know",
             *shown,
             hop=route.next_hop_type or "(none)",
             hint="mend the route, or use a newer version of this program",
@@ -316,19 +326,22 @@ class _Way:
         if isinstance(around, Unread):
             return unknown(
                 "network-unread",
-                "whether {route} of {table} leads to a gateway is not known: {why}",
+                "whether route {route} of {table} leads to a gateway is not known: {why}",
                 *shown,
                 why=around.why,
                 hint=around.hint,
                 **facts,
             )
         if gateway_serves(self.inventory, around):
-            return passed("gateway", "{route} of {table} sends {default} of {subnet} to a gateway", *shown, **facts)
+            return passed(
+                "gateway", "route {route} of {table} sends {default} of {subnet} to a gateway", *shown, **facts
+            )
         return failed(
             "no-gateway",
-            "{route} of {table} sends {default} of {subnet} to a gateway, and its network has and uses none",
+            "route {route} of {table} sends {default} of {subnet} to a gateway, and its network has and uses none",
             *shown,
             _gateways_shown(around),
+            mend=REROUTE,
             **facts,
         )
 
@@ -338,8 +351,8 @@ class _Way:
             case Unread() as unread:
                 return unknown(
                     "peer-unread",
-                    "whether {address}, to which {route} of {table} sends {default}, can be reached from {subnet} is "
-                    "not known: {why}",
+                    "whether {address}, to which route {route} of {table} sends {default}, can be reached from "
+                    "{subnet} is not known: {why}",
                     *shown,
                     why=unread.why,
                     hint=unread.hint,
@@ -348,16 +361,18 @@ class _Way:
             case Appliance.UNREACHABLE:
                 return failed(
                     "appliance-unreachable",
-                    "{route} of {table} sends {default} of {subnet} to {address}, which lies neither in its network "
-                    "nor in a peer",
+                    "route {route} of {table} sends {default} of {subnet} to {address}, which lies neither in its "
+                    "network nor in a peer",
                     *shown,
+                    mend=REROUTE,
                     **facts,
                 )
             case Appliance.GONE:
                 return failed(
                     "appliance-gone",
-                    "{route} of {table} sends {default} of {subnet} to {address}, which no firewall has any more",
+                    "route {route} of {table} sends {default} of {subnet} to {address}, which no firewall has any more",
                     *shown,
+                    mend=REROUTE,
                     **facts,
                 )
             case Appliance.FIREWALL:
@@ -365,7 +380,7 @@ class _Way:
                 path = "properties.ipConfigurations[].properties.privateIPAddress"
                 return passed(
                     "firewall",
-                    "{route} of {table} sends {default} of {subnet} to the firewall {name}",
+                    "route {route} of {table} sends {default} of {subnet} to the firewall {name}",
                     *shown,
                     *(firewall.show(path, route.next_hop_ip) for firewall in found),
                     name=[firewall.name for firewall in found],
@@ -374,7 +389,8 @@ class _Way:
             case Appliance.UNVERIFIED:
                 return passed(
                     "appliance-not-verified",
-                    "{route} of {table} sends {default} of {subnet} to {address}; what answers there was not read",
+                    "route {route} of {table} sends {default} of {subnet} to {address}; what answers there was not "
+                    "read",
                     *shown,
                     **facts,
                 )
@@ -458,7 +474,7 @@ class _Way:
                 continue
             yield warned(
                 "egress-bypassed",
-                "{route} of {table} sends {prefix} of {subnet} to {hop}, past the egress that {user} has set up",
+                "route {route} of {table} sends {prefix} of {subnet} to {hop}, past the egress that {user} has set up",
                 self.shown,
                 _route_shown(route),
                 route=route.name,

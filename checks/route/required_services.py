@@ -166,7 +166,8 @@ def _lessened(verdicts: list[Verdict], needed: PacketClass, rescue: Unread | Non
         if rescue is not None:  # then the public way may not be the one that is taken, whatever becomes of it
             yield unknown(
                 "private-path-unread",
-                "which way packets from {subnet} take to {service} hangs on a private endpoint that was not read: {why}",
+                "which way packets from {subnet} take to {service} hangs on a private endpoint that was not read: "
+                "{why}",
                 *verdict.evidence,
                 part=verdict.part,
                 related=verdict.related,

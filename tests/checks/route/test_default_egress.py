@@ -161,6 +161,9 @@ def test_the_only_firewall_near_is_proposed() -> None:
     [command] = finding.remediation.commands
     assert command.text.endswith("--next-hop-type VirtualAppliance --next-hop-ip-address 10.9.0.4")
     assert "-g net --route-table-name rt -n default --address-prefix 0.0.0.0/0" in command.text
+    [finding] = audit(CHECK, udr(default(address="10.99.0.4")))
+    [command] = finding.remediation.commands
+    assert "update -g net --route-table-name rt -n 0.0.0.0-0 --next-hop-type" in command.text
 
 
 def test_two_clusters_share_a_subnet_and_the_worst_counts() -> None:

@@ -131,6 +131,8 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
         estate(outbound="userAssignedNATGateway", nat=nat().unread()), "unknown", "egress-unread"),
     "the hub unread": (
         estate(BY_FIREWALL, landscape=(SPOKE, TAGS, gap(HUB))), "unknown", "peer-unread"),
+    "let through, but a private endpoint is unseen": (
+        estate(images=registry(**UNSEEN)), "unknown", "private-path-unread"),
     "dropped, unless a private endpoint is unseen": (
         estate(to(REGISTRY, "None"), images=registry(**UNSEEN)), "unknown", "private-path-unread"),
 }  # fmt: skip
