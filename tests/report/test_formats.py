@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
 import jsonschema
 import pytest
+from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from auditor.findings import GapRecord, Remediation, Report, Waiver
 from auditor.report import (
@@ -155,6 +159,54 @@ def test_sarif_says_that_a_run_was_incomplete_and_why() -> None:
     assert [note["level"] for note in invocation["toolExecutionNotifications"]] == ["error", "warning"]
 
 
+MULTITOOL = "@microsoft/sarif-multitool"
+WITHOUT_HOME = {"SARIF2005"}  # asks for the tool's address on the web; there is none to give
+
+
+@pytest.fixture(scope="module")
+def multitool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Microsoft's validator, installed by npm into a folder of its own; its postinstall only sets an executable bit."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not here, which Microsoft's SARIF validator comes by")
+    folder = tmp_path_factory.mktemp("sarif")
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), MULTITOOL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = sorted(folder.glob("node_modules/@microsoft/sarif-multitool-*/Sarif.Multitool"))
+    if done.returncode != 0 or not found:
+        pytest.skip(f"npm could not install {MULTITOOL}: {done.stderr.strip()[-200:]}")
+    found[0].chmod(0o700)
+    return found[0]
+
+
+@pytest.mark.long
+@each_report
+def test_microsofts_validator_finds_nothing_to_say(report: Report, multitool: Path, tmp_path: Path) -> None:
+    found = validated(render_sarif(report), multitool, tmp_path)
+    assert [each["message"] for each in found if each["ruleId"] not in WITHOUT_HOME] == []
+
+
+@pytest.mark.long
+def test_microsofts_validator_finds_what_is_wrong(multitool: Path, tmp_path: Path) -> None:
+    document = json.loads(render_sarif(sample.night()))
+    document["runs"][0]["results"][0]["ruleIndex"] = 999
+    found = validated(json.dumps(document).encode(), multitool, tmp_path)
+    assert {each["ruleId"] for each in found} > WITHOUT_HOME
+
+
+def validated(packed: bytes, multitool: Path, folder: Path) -> list[dict[str, Any]]:
+    """Errors and warnings of the validator, by SARIF's rules and GitHub's; its notes wish for source code."""
+    (folder / "report.sarif").write_bytes(packed)
+    said = folder / "said.sarif"
+    rules = ["--rule-kind", "Sarif;Ghas", "--level", "Error;Warning", "--log", "ForceOverwrite"]
+    command = [str(multitool), "validate", str(folder / "report.sarif"), *rules, "--output", str(said)]
+    environment = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert said.is_file(), done.stdout + done.stderr
+    results: list[dict[str, Any]] = json.loads(said.read_text(encoding="utf-8-sig"))["runs"][0]["results"]
+    return results
+
+
 # ---- OCSF ------------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +245,50 @@ def test_ocsf_has_what_the_class_requires(report: Report) -> None:
 def test_ocsf_compliance_status(outcome: Outcome, expected: tuple[int, str]) -> None:
     [event] = ocsf(factory.report(factory.finding(outcome=outcome)))
     assert (event["compliance"]["status_id"], event["compliance"]["status"]) == expected
+
+
+@functools.cache
+def ocsf_class() -> jsonschema.Draft202012Validator:
+    """OCSF's own definition of class 2003 in the version that the events name, with the profile that they name."""
+    schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.4.0"))
+    name = schema.lookup_class_name_from_uid(class_uid=2003)
+    return jsonschema.Draft202012Validator(schema.get_class_schema(class_name=name, profiles=["cloud"]))
+
+
+@each_report
+def test_ocsf_follows_the_published_schema(report: Report) -> None:
+    for event in ocsf(report):
+        assert [error.message for error in ocsf_class().iter_errors(event)] == []
+
+
+def test_the_published_ocsf_schema_refuses_what_it_does_not_know() -> None:
+    [event] = ocsf(factory.CLEAN)
+    event["compliance"]["colour"] = "red"
+    event["severity_id"] = "high"
+    assert {error.json_path for error in ocsf_class().iter_errors(event)} == {"$.compliance", "$.severity_id"}
+
+
+def test_ocsf_uses_nothing_that_its_version_has_deprecated() -> None:
+    """JSON Schema only remarks on `deprecated`; the next version of OCSF drops it."""
+    schema = ocsf_class().schema
+    assert isinstance(schema, dict)
+    for report in REPORTS.values():
+        for event in ocsf(report):
+            assert list(deprecated(event, schema, schema["$defs"])) == []
+
+
+def deprecated(value: Any, schema: Any, definitions: Any) -> Iterator[str]:
+    """The names in a JSON value that its schema calls deprecated."""
+    schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if isinstance(value, list):
+        for each in value:
+            yield from deprecated(each, schema.get("items", {}), definitions)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            inner = schema.get("properties", {}).get(name, {})
+            if inner.get("deprecated"):
+                yield name
+            yield from deprecated(each, inner, definitions)
 
 
 OCSF_STATES = {
@@ -331,6 +427,7 @@ def test_prometheus_escapes_label_values() -> None:
 def test_promtool_finds_nothing_to_say(report: Report) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
+        assert "CI" not in os.environ, "CI installs Debian's prometheus, which holds promtool"
         pytest.skip("promtool is not here (Debian: apt-get install prometheus)")
     done = subprocess.run([promtool, "check", "metrics"], input=render_prometheus(report), capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
