@@ -55,7 +55,6 @@ from auditor.network import SecurityGroup as Rules
 from auditor.values import Unread
 
 GATEWAY_SUBNET = "gatewaysubnet"
-_HALVES = (AddressSet.parse("0.0.0.0/1"), AddressSet.parse("128.0.0.0/1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +271,15 @@ def _take_routes(table: TableValue, spaces: list[AddressSet]) -> None:
     defaults = {*default_routes(table), *default_routes(table, 6)}
     for route in table.routes:
         addresses = route.addresses
-        if addresses is None or route in defaults or addresses in _HALVES:
+        if addresses is None or route in defaults or _half_the_world(addresses):
             continue
         if route.hop in (Hop.APPLIANCE, Hop.GATEWAY, Hop.VIRTUAL_NETWORK):
             spaces.append(addresses)
+
+
+def _half_the_world(addresses: AddressSet) -> bool:
+    """Whether a prefix is shorter than /8: a default route, or a piece of one that another route overrules."""
+    return any(addresses.size(family) > AddressSet.any().size(family) >> 8 for family in addresses.families)
 
 
 def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...]:
