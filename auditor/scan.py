@@ -7,6 +7,7 @@ import io
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +45,7 @@ from auditor.values import Outcome, Progress, ResourceId, Severity, region_key, 
 
 if TYPE_CHECKING:
     from auditor.collect import Clock, Collected, CollectRequest
-    from auditor.confirm import Overrides
+    from auditor.confirm import Link, Overrides
     from auditor.drift import Against
     from auditor.waivers import WaiverRule
 
@@ -113,8 +114,9 @@ def scan(
             newer = inventory_of(collected, settings, given, overrides)
             return _compared(judge(newer, progress=progress), against, newer), newer
 
-        request = _request(settings, profile, environment)
-        report, inventory = _looked_at_again(report, inventory, collected, request, against, again, waiting, stop)
+        progress("confirmation", 0, None)
+        with _link(_request(settings, profile, environment), waiting, stop) as link:
+            report, inventory = _looked_at_again(report, inventory, collected, against, again, link)
     report = _completed(report, settings, given, inventory, clock, notes)
     report = _remembered(report, settings, inventory, environment)
     return ScanResult(report, exit_status(report, settings), inventory, collected)
@@ -451,34 +453,38 @@ def _compared(report: Report, against: Against | None, inventory: Inventory) -> 
     )
 
 
+def _link(
+    request: CollectRequest, waiting: Clock | None, stop: Callable[[], bool] | None
+) -> AbstractContextManager[Link]:
+    from auditor.collect import Clock
+    from auditor.confirm import linked
+
+    return linked(request, waiting or Clock(), stop or (lambda: False))
+
+
 def _looked_at_again(
     report: Report,
     inventory: Inventory,
     collected: Collected,
-    request: CollectRequest,
     against: Against,
     again: Callable[[Overrides], tuple[Report, Inventory]],
-    waiting: Clock | None,
-    stop: Callable[[], bool] | None,
+    link: Link,
 ) -> tuple[Report, Inventory]:
     """The report with its new and changed failures confirmed by ARM, and with who brought its drift about."""
-    from auditor.collect import Clock
-    from auditor.confirm import Judged, attribute, confirm, linked, together
+    from auditor.confirm import Judged, attribute, confirm, together
     from auditor.confirm.feeds import records_for
     from auditor.confirm.reading import read
 
-    clock = waiting or Clock()
-    with linked(request, clock, stop or (lambda: False)) as link:
-        judged = confirm(
-            Judged(report, inventory),
-            collected.rows,
-            ask=functools.partial(read, link),
-            again=lambda overrides: Judged(*again(overrides)),
-        )
-        before = _known_before(against)
-        records, notes = records_for(link, judged.report, before, judged.inventory, clock.now())
-        requests = together(judged.report.run.requests, link.requests())
+    judged = confirm(
+        Judged(report, inventory),
+        collected.rows,
+        ask=functools.partial(read, link),
+        again=lambda overrides: Judged(*again(overrides)),
+    )
+    before = _known_before(against)
+    records, notes = records_for(link, judged.report, before, judged.inventory)
     report = attribute(judged.report, before, records)
+    requests = together(report.run.requests, link.requests())
     run = msgspec.structs.replace(report.run, requests=requests, notes=(*report.run.notes, *notes))
     return msgspec.structs.replace(report, run=run), judged.inventory
 

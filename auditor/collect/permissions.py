@@ -62,6 +62,7 @@ NEEDS: tuple[Need, ...] = (
     Need("Microsoft.Network/privateDnsZones/virtualNetworkLinks/read", "name resolution"),
     Need("Microsoft.Network/privateDnsZones/A/read", "name resolution"),
     Need("Microsoft.Network/locations/serviceTags/read", "what tags in rules stand for", optional=True),
+    Need("Microsoft.Insights/eventtypes/values/read", "who changed rights (the activity log)", optional=True),
     Need("Microsoft.Authorization/permissions/read", "what this role itself may read"),
     Need("Microsoft.Authorization/roleAssignments/read", "rights of the clusters"),
     Need("Microsoft.Authorization/roleDefinitions/read", "rights of the clusters"),

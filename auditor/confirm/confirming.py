@@ -7,7 +7,7 @@ verdict that follows. A failure whose resources could not be read again alarms a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,8 +28,8 @@ MOST_READS = 100
 """ARM reads of one scan's confirmation at most; what is left then is not tried. A subscription's bucket holds 250."""
 MOST_ROUNDS = 3
 """How often the checks are asked again: newer rows may bring failures that are to be confirmed themselves."""
-INDEX_LAG = "index-lag"
-"""The kind of the note that says that the index was behind ARM."""
+INDEX_LAG, CONFIRM = "index-lag", "confirm"
+"""Kinds of notes: that the index was behind ARM; that failures were not confirmed, and why."""
 
 Overrides = Mapping[str, Row | None]
 """Rows by id that stand for what the index says; None: the resource is gone."""
@@ -43,7 +43,7 @@ class Judged:
     inventory: Inventory
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Suspect:
     """A failure to be confirmed: as the index made it, and what it rests on."""
 
@@ -58,6 +58,7 @@ class _Confirmation:
     known: Mapping[str, Row]
     suspects: dict[str, _Suspect] = field(default_factory=dict)
     passed_by: set[str] = field(default_factory=set)
+    over_cap: set[str] = field(default_factory=set)
     answers: dict[Target, Answer | Failure] = field(default_factory=dict)
 
     def plan(self, judged: Judged) -> list[Target]:
@@ -68,12 +69,33 @@ class _Confirmation:
                 continue
             targets = targets_of(finding, judged.inventory)
             more = [target for target in targets if target not in self.answers and target not in wanted]
-            if not targets or len(self.answers) + len(wanted) + len(more) > MOST_READS:
+            if not targets:
                 self.passed_by.add(finding.id)
+                continue
+            if len(self.answers) + len(wanted) + len(more) > MOST_READS:
+                self.passed_by.add(finding.id)
+                self.over_cap.add(finding.id)
                 continue
             self.suspects[finding.id] = _Suspect(finding, targets)
             wanted |= dict.fromkeys(more)
         return list(wanted)
+
+    def why_unread(self, suspect: _Suspect) -> tuple[Failure, ...]:
+        """Why something that decides the failure could not be read again; nothing if all was."""
+        answers = (self.answers[target] for target in suspect.targets)
+        return tuple(answer for answer in answers if isinstance(answer, Failure))
+
+    def unconfirmed(self) -> Iterator[Note]:
+        """What to say of failures that ARM was not, or could not be, asked about."""
+        failures = [failure for each in self.suspects.values() if (failure := self.why_unread(each))]
+        if failures:
+            reasons = sorted({f"{one.reason}: {one.text}" for failure in failures for one in failure})
+            text = f"{_counted(len(failures))} could not be read again from ARM ({'; '.join(reasons)})"
+            yield Note(kind=CONFIRM, text=text)
+        if self.over_cap:
+            yield Note(
+                kind=CONFIRM, text=f"{_counted(len(self.over_cap))} not tried: {MOST_READS} reads a scan at most"
+            )
 
     def overrides(self, inventory: Inventory) -> dict[str, Row | None]:
         """Where ARM says something else than the index, by folded id."""
@@ -98,9 +120,10 @@ class _Confirmation:
             if is_assignment(evidence.resource)
         }
         for assignment in inventory.every(RoleAssignment):
-            at = ResourceId.parse(assignment.body.scope or scope_of_assignment(assignment.id))
             own = (assignment.body.principal_id or "").casefold() == target.principal
-            if assignment.key not in listed and at.covers(scope) and (own or assignment.key in shown):
+            if assignment.key in listed or not (own or assignment.key in shown):
+                continue
+            if ResourceId.parse(scope_of_assignment(assignment.id)).covers(scope):
                 yield assignment.id
 
 
@@ -142,8 +165,7 @@ def _settled(report: Report, work: _Confirmation) -> Report:
     notes: list[Note] = []
     for id_, suspect in work.suspects.items():
         before, now = suspect.finding, findings.get(id_)
-        unread = any(isinstance(work.answers[target], Failure) for target in suspect.targets)
-        if unread or (now is not None and now.outcome is Outcome.UNKNOWN):
+        if work.why_unread(suspect) or (now is not None and now.outcome is Outcome.UNKNOWN):
             # Half of the proof is no proof: what the index shows still alarms.
             findings[id_] = msgspec.structs.replace(before, confirmed=False)
             continue
@@ -151,12 +173,17 @@ def _settled(report: Report, work: _Confirmation) -> Report:
             findings[id_] = msgspec.structs.replace(now, confirmed=True)
         if now is None or _verdict(now) != _verdict(before):
             notes.append(Note(kind=INDEX_LAG, check=before.check, text=_contradiction(before, now)))
+    notes += work.unconfirmed()
     settled = tuple(sorted(findings.values(), key=sort_key))
     summary = summarize(settled, report.summary.resources)
     if summary.drift is None:
         summary = msgspec.structs.replace(summary, drift=report.summary.drift)
     run = msgspec.structs.replace(report.run, notes=(*report.run.notes, *notes))
     return msgspec.structs.replace(report, run=run, findings=settled, summary=summary)
+
+
+def _counted(number: int) -> str:
+    return "1 new or changed failure" if number == 1 else f"{number} new or changed failures"
 
 
 def _verdict(finding: Finding) -> tuple[Outcome, str, str | None]:

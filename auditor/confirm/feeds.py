@@ -30,13 +30,13 @@ CHANGES = "changes"
 
 
 def records_for(
-    link: Link, report: Report, before: Mapping[str, Finding], inventory: Inventory, now: datetime
+    link: Link, report: Report, before: Mapping[str, Finding], inventory: Inventory
 ) -> tuple[list[ChangeRecord], list[Note]]:
     """Recorded changes of what the drifted findings rest on, since the baseline; and why a feed says nothing."""
     drifted = [each for each in report.findings if each.drift is not None and each.drift.state in DRIFTED]
     if report.baseline is None or not drifted:
         return [], []
-    since = datetime.fromisoformat(report.baseline.started_at)
+    since, now = datetime.fromisoformat(report.baseline.started_at), link.now()
     resources = sorted(_resources(drifted, before))
     subscriptions = sorted(_with_rights(drifted, before))
     roles = {role.name.casefold(): role.body.role_name or role.name for role in inventory.every(RoleDefinition)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,14 +27,17 @@ class Link:
 
     def __init__(self, request: CollectRequest, clock: Clock, stop: Callable[[], bool]) -> None:
         self.request = request
+        self.now = clock.now
         self._clock, self._stop = clock, stop
+        self._lock = threading.Lock()
         self._governor: Governor | None = None
         self._wire: Wire | Failure | None = None
 
     def wire(self) -> Wire:
         """The signed-in connection; Failure if there is none to be had."""
-        if self._wire is None:
-            self._wire = self._signed_in()
+        with self._lock:
+            if self._wire is None:
+                self._wire = self._signed_in()
         if isinstance(self._wire, Failure):
             raise self._wire
         return self._wire
