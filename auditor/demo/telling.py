@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditor.findings import DriftState, Finding, Report, ResourceChange, ResourceRef
 from auditor.report.legible import one_line
+from auditor.values import Outcome
 
 if TYPE_CHECKING:
     from auditor.replica import RequestRecord
@@ -55,6 +56,8 @@ def drift_lines(second: Report, third: Report) -> tuple[str, ...]:
 
 def _line(label: str, report: Report, state: DriftState, unread: int = 0) -> str:
     found = [each for each in report.findings if each.drift is not None and each.drift.state == state]
+    # What was mended tells more than what is gone with its resource, so that comes last.
+    found.sort(key=lambda each: each.outcome is Outcome.NOT_APPLICABLE)
     shown = ", ".join(_named(each) for each in found[:_SHOWN])
     more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     why = f"; {unread} scopes could not be read" if unread > 1 else ""
