@@ -150,6 +150,9 @@ class Wanted:
     registries: dict[str, str] = field(default_factory=dict)
     zones: dict[str, str] = field(default_factory=dict)
     record_names: set[str] = field(default_factory=set)
+    """Names of A records, relative to their zone."""
+    hosts: set[str] = field(default_factory=set)
+    """Host names of private endpoints, whole: what of them a zone's record is called depends on the zone."""
 
     def want(self, ids: Iterable[str]) -> None:
         """Resources to read by id."""
@@ -171,6 +174,12 @@ class Wanted:
                 self._dependency(row, kind)
             elif kind == "microsoft.containerservice/managedclusters":
                 self._cluster(row)
+            elif kind == "microsoft.network/privateendpoints":
+                self.hosts.update(
+                    host.rstrip(".").lower()
+                    for host in at(row, "properties.customDnsConfigs[].fqdn")
+                    if isinstance(host, str)
+                )
             elif kind == "microsoft.network/privatednszones/virtualnetworklinks":
                 self._zone_link(row)
             elif kind == "microsoft.network/privatednszones":
@@ -209,6 +218,18 @@ class Wanted:
             self.record_names.add(f"{name}.{region_key(str(row.get('location') or ''))}.data".lower())
         if kind != "microsoft.machinelearningservices/workspaces":
             self.record_names.add(name.lower())
+            return
+        # A workspace's host name begins with its GUID, not with its name.
+        guid = next(at(row, "properties.workspaceId"), None)
+        if isinstance(guid, str) and guid:
+            region = region_key(str(row.get("location") or ""))
+            self.record_names.add(f"{guid}.workspace.{region}".lower())
+
+    def names_in_zones(self) -> list[str]:
+        """The names of the records that matter in the zones known so far."""
+        suffixes = {fold(zone).rsplit("/", 1)[-1].removeprefix("privatelink.") for zone in self.zones.values()}
+        named = {host.removesuffix(f".{suffix}") for host in self.hosts for suffix in suffixes}
+        return sorted(self.record_names | named)
 
     def _zone_link(self, row: Row) -> None:
         parsed = _parsed(str(row["id"]))

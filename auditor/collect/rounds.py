@@ -87,10 +87,11 @@ class Rounds:
     def _records(self) -> list[tuple[Query, Reach]]:
         """The names that matter are known only when all else is read; a central zone is asked once."""
         zones = self._fresh("zones", self._wanted.zones)
-        if not self._wanted.record_names:
+        names = self._wanted.names_in_zones()
+        if not names:
             return []
         where = Reach(tuple(subscriptions_in(zones)))
-        return [(each, where) for each in queries.address_records(zones, self._wanted.record_names)]
+        return [(each, where) for each in queries.address_records(zones, names)]
 
     def _fresh(self, kind: str, found: dict[str, str]) -> list[str]:
         """What was not asked for yet; it counts as asked from now on."""
@@ -119,7 +120,8 @@ class Rounds:
             operation = "Microsoft.Network/privateDnsZones/A/read"
             self._walk.gaps.add(zone, RECORDS, failure, required=False, operation=operation)
             return []
-        return [row for row in rows if str(row.get("name") or "").casefold() in self._wanted.record_names]
+        names = set(self._wanted.names_in_zones())
+        return [row for row in rows if str(row.get("name") or "").casefold() in names]
 
     def _outside(self) -> None:
         """Subscriptions that references lead to: their management groups, and which of them nobody answers for."""

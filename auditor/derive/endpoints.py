@@ -299,8 +299,24 @@ def _dns(
     if unseen is not None:
         return unseen, None
     if linked:
-        return Dns.NO_RECORD, linked[0]
+        lost = _records_unread(inventory, linked, endpoint, addresses)
+        return (lost, None) if lost is not None else (Dns.NO_RECORD, linked[0])
     return Dns.NO_ZONE_LINK, zones[0] if zones else None
+
+
+def _records_unread(
+    inventory: Inventory, zones: list[PrivateDnsZone], endpoint: PrivateEndpoint, addresses: AddressSet
+) -> Unread | None:
+    """Why a record for an endpoint may be unseen: records are an optional input of a scan."""
+    if not addresses:
+        return Unread(endpoint.id, "its addresses are not in its data", "grant Reader on its network interface")
+    for bad in inventory.broken(DnsARecord):
+        return bad.unread
+    for zone in zones:
+        missing = inventory.coverage.unread(DnsARecord.TYPE, zone.key)
+        if missing is not None:
+            return missing
+    return None
 
 
 def _zones_of_groups(inventory: Inventory, endpoint: PrivateEndpoint) -> frozenset[str]:

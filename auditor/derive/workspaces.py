@@ -52,7 +52,9 @@ def _networks(inventory: Inventory, workspace: Workspace) -> InferenceNetworks:
     incomplete: dict[str, Unread] = {}
     for cluster in clusters_of(inventory, workspace):
         if isinstance(cluster, Unread):
-            unread.append(cluster)
+            # A cluster that is provably gone has no network: the dangling reference is other checks' matter.
+            if cluster.reason != "absent":
+                unread.append(cluster)
             continue
         if infers(inventory, cluster) is False:
             idle.append(cluster)

@@ -29,6 +29,7 @@ from typing import Any
 
 from auditor.api import (
     Dns,
+    Evidence,
     InferenceNetwork,
     Inventory,
     Mend,
@@ -234,15 +235,16 @@ class _Seen:
     def _resolved(self, path: PrivatePath) -> Verdict:
         shown = [path.endpoint.show("properties.subnet.id", path.endpoint.subnet_id)] if path.endpoint else []
         match path.dns:
-            case Dns.NO_ZONE_LINK | Dns.NO_RECORD:
+            case Dns.NO_ZONE_LINK:
                 return failed(
                     "dns",
-                    "{network} could use the private endpoint of {workspace}, but does not resolve its name: {zone} is "
-                    "not linked to it, or lacks the record",
+                    "{network} could use the private endpoint of {workspace}, but is not linked to {zone}",
                     *shown,
                     mend=LINK,
                     **self.more,
                 )
+            case Dns.NO_RECORD:
+                return self._without_record(path, shown)
             case Dns.CUSTOM:
                 return unknown(
                     "custom-dns",
@@ -256,6 +258,25 @@ class _Seen:
                 return self._unread("dns-unread", unread)
             case Dns.PRIVATE | None:
                 return self._private(path)
+
+    def _without_record(self, path: PrivatePath, shown: list[Evidence]) -> Verdict:
+        # A scan asks for records by name, and a workspace's host name is the endpoint's to tell.
+        if path.endpoint is None or not path.endpoint.body.custom_dns_configs:
+            return self._unread(
+                "record-unseen",
+                Unread(
+                    self.holder.id,
+                    "its host name is not in the endpoint's data, so its record may be unseen",
+                    "resolve the name of the workspace's API from a node of the cluster",
+                ),
+            )
+        return failed(
+            "dns",
+            "{network} is linked to {zone}, which holds no record of the private endpoint of {workspace}",
+            *shown,
+            mend=LINK,
+            **self.more,
+        )
 
     def _private(self, path: PrivatePath) -> Verdict:
         holder = self.holder

@@ -119,6 +119,11 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
         "fail", "dns"),
     "zone linked, no record": (
         ml(CLOSED, pe(CLOSED, zoned=False), private_zone(BLOB, NET)), "fail", "dns"),
+    "zone linked, records unread": (
+        ml(CLOSED, pe(CLOSED, zoned=False), private_zone(BLOB, NET), gap("/", "dnsresources", required=False)),
+        "unknown", "dns-unread"),
+    "zone linked, the endpoint's address unread": (
+        ml(CLOSED, pe(CLOSED, zoned=False, address=""), private_zone(BLOB, NET)), "unknown", "dns-unread"),
     "zone links unread": (
         ml(CLOSED, pe(CLOSED, linked=None), gap("/", "microsoft.network/privatednszones/virtualnetworklinks")),
         "unknown", "dns-unread"),
@@ -218,6 +223,9 @@ WITHOUT: dict[str, tuple[list[Thing], str, str]] = {
         [workspace(), gap(workspace(), "microsoft.machinelearningservices/workspaces/computes")],
         "unknown", "clusters-unread"),
     "cluster unread": ([compute(cluster().unread(), of=workspace())], "unknown", "clusters-unread"),
+    "cluster gone": (
+        [compute(arm("aks", "Microsoft.ContainerService/managedClusters", "gone"), of=workspace())],
+        "not-applicable", "no-cluster"),
     "cluster cut short": (
         [compute(cluster(agentPoolProfiles=None), of=workspace()), extension(BARE)], "unknown", "clusters-unread"),
     "hub unread": (

@@ -54,6 +54,15 @@ def pe(ws: Thing, into: SubnetThing = PE, *, linked: bool = True, zone: str = ZO
     return private_endpoint("pe", to=ws, into=into, group_id="amlworkspace", zone=made, **more)
 
 
+def nameless() -> Thing:
+    """An endpoint whose body tells its address, but no host name."""
+    made = private_endpoint("pe", to=WS, into=PE, group_id="amlworkspace")
+    body = made.rows[0]["properties"]
+    body["customDnsConfigs"] = []
+    body["ipConfigurations"] = [{"name": "c", "properties": {"privateIPAddress": "10.0.200.4"}}]
+    return made
+
+
 def hubs() -> list[Thing]:
     return [
         vnet("net", NODES, prefixes=["10.0.0.0/16"], peerings=[peering(HUB)]),
@@ -90,6 +99,14 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
     "endpoint two peerings away": (ml(WS, pe(WS, PE_FAR), *hubs()), "warn", "through-hub"),
     "zone not linked": (ml(WS, pe(WS, linked=False)), "fail", "dns"),
     "China's zone in the public cloud": (ml(WS, pe(WS, zone="privatelink.api.ml.azure.cn")), "fail", "dns"),
+    "zone linked, no record": (
+        ml(WS, private_endpoint("pe", to=WS, into=PE, group_id="amlworkspace"), private_zone(ZONE, NET)),
+        "fail", "dns"),
+    "zone linked, records unread": (
+        ml(WS, private_endpoint("pe", to=WS, into=PE, group_id="amlworkspace"), private_zone(ZONE, NET),
+           gap("/", "dnsresources", required=False)), "unknown", "dns-unread"),
+    "zone linked, the name to ask for is not known": (
+        ml(WS, nameless(), private_zone(ZONE, NET)), "unknown", "record-unseen"),
     "links unread": (
         ml(WS, pe(WS, linked=False), gap("/", "microsoft.network/privatednszones/virtualnetworklinks")),
         "unknown", "dns-unread"),
