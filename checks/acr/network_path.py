@@ -166,15 +166,20 @@ def network_path(registry: Registry, inventory: Inventory) -> Iterator[Verdict]:
 
 def _users(inventory: Inventory, registry: Registry) -> tuple[list[Cluster], Unread | None]:
     """The clusters whose workspaces name the registry, and why there may be more."""
-    found: list[Cluster] = []
-    scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
-    missing = inventory.listing(Cluster, scopes).missing
-    for cluster in inventory.every(Cluster):
-        uses = registries_of(inventory, cluster)
-        if any(key_of(use.id) == registry.key for use in uses):
-            found.append(cluster)
-        missing = missing or uses.missing
-    return found, missing
+
+    def index() -> tuple[dict[str, list[Cluster]], Unread | None]:
+        found: dict[str, list[Cluster]] = {}
+        scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
+        missing = inventory.listing(Cluster, scopes).missing
+        for cluster in inventory.every(Cluster):
+            uses = registries_of(inventory, cluster)
+            missing = missing or uses.missing
+            for use in uses:
+                found.setdefault(key_of(use.id), []).append(cluster)
+        return found, missing
+
+    users, missing = inventory.remember("clusters-by-registry", index)
+    return users.get(registry.key, []), missing
 
 
 class _Path:
