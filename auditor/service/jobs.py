@@ -215,6 +215,19 @@ def move(engine: Engine, job_id: str, to: State, *, unless: tuple[State, ...] = 
         return _job(connection.execute(sa.select(scan_job).where(scan_job.c.id == job_id)).one())
 
 
+def settle(engine: Engine, job_id: str, instance: int, state: State, **values: Any) -> None:
+    """Say what became of a scan of one's own; also of one that others took for interrupted meanwhile."""
+    import sqlalchemy as sa
+
+    from auditor.history.engine import writing
+    from auditor.history.tables import scan_job
+
+    open_still = scan_job.c.state.in_((*UNFINISHED, "interrupted"))
+    mine = (scan_job.c.id == job_id) & (scan_job.c.instance == instance) & open_still
+    with writing(engine) as connection:
+        connection.execute(sa.update(scan_job).where(mine).values(state=state, **values))
+
+
 def bury(engine: Engine, alive: Callable[[int], bool], now: datetime) -> int:
     """Mark what instances that live no more left unfinished as interrupted; how many there were."""
     import sqlalchemy as sa

@@ -105,6 +105,7 @@ def serve_plans(
     leads: Callable[[], bool] = lambda: True,
     tally: Tally | None = None,
     idle: Callable[[], None] = lambda: None,
+    stay: bool = False,
 ) -> Tally:
     """Scan on several schedules until `stop` is set (SIGTERM and SIGINT set it), and give what became of the nights.
 
@@ -112,7 +113,7 @@ def serve_plans(
     `wait` waits some seconds and tells whether to stop. `last_started` is when the newest run of a schedule's scopes in
     the history began: it tells whether a night was missed before the service first knew the schedule. `firings`
     remembers what was dealt with; only an instance that `leads` scans. `idle` is called whenever the loop looks at
-    the clock.
+    the clock; with `stay` it goes on when no schedule fires any more.
     """
     stop = stop or threading.Event()
     tally = tally if tally is not None else Tally()
@@ -128,6 +129,7 @@ def serve_plans(
         firings=firings if firings is not None else RememberedFirings(),
         leads=leads,
         idle=idle,
+        stay=stay,
     )
     with _stopping_on_signals(stop, say):
         loop.run()
@@ -148,6 +150,7 @@ class _Loop:
     firings: Firings
     leads: Callable[[], bool]
     idle: Callable[[], None]
+    stay: bool
     _done: dict[str, datetime] = field(default_factory=dict)  # by schedule: the newest firing that was dealt with
     _led: bool | None = None
     _announced: tuple[str, str] | None = None
@@ -162,9 +165,13 @@ class _Loop:
                 continue
             due = self._earliest()
             if due is None:
-                for plan in self.plans:
-                    self.say(f"{_of(plan)}the schedule '{plan.schedule.cron}' never fires again")
-                return
+                if self._announced != ("", ""):
+                    self._announced = ("", "")
+                    for plan in self.plans:
+                        self.say(f"{_of(plan)}the schedule '{plan.schedule.cron}' never fires again")
+                if not self.stay or self.wait(_LONGEST_WAIT_S):
+                    return
+                continue
             at, plan, firing = due
             if self._announced != (plan.name, firing.local):
                 self._announced = (plan.name, firing.local)

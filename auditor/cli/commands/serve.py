@@ -1,8 +1,9 @@
-"""`auditor serve --cron EXPR`: scans on a schedule until it is stopped."""
+"""`auditor serve`: scans on schedules and on demand, with a dashboard and an HTTP API, until it is stopped."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,65 +11,113 @@ import click
 from auditor.cli.app import command as _command
 from auditor.cli.call import Call
 from auditor.cli.options import settings_flags
-from auditor.config import keys
+from auditor.config import configuration_file, keys
+from auditor.errors import UsageProblem
 
 if TYPE_CHECKING:
     from auditor.config import Settings
-    from auditor.service import Night
+    from auditor.findings import Report
+    from auditor.service import Plan
+    from auditor.service.desk import Order
 
-FLAGS = tuple(name for name, key in keys().items() if key.flag and name != "snapshot")
+FLAGS = tuple(name for name, key in keys().items() if key.flag and name not in ("snapshot", "no_history"))
+OWN = ("listen", "allow_host", "no_auth", "audience", "sign_in_tenant", "proxy_header")
+ONE = "nightly"
+"""What the schedule of --cron is called."""
 
 
 @_command("serve")
-@click.option("--cron", required=True, metavar="EXPR", help="Minute, hour, day, month, weekday: '0 2 * * *'.")
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen [127.0.0.1:8743]; `off`: only the schedules.")
+@click.option("--cron", metavar="EXPR", help="One schedule: minute, hour, day, month, weekday: '0 2 * * *'.")
 @click.option(
     "--timezone",
     default="UTC",
     show_default=True,
     metavar="ZONE",
-    help="Whose clock the schedule reads: Asia/Shanghai.",
+    help="Whose clock --cron reads: Asia/Shanghai.",
 )
+@click.option("--allow-host", multiple=True, metavar="HOST", help="A name by which it may be called. Repeatable.")
+@click.option("--audience", multiple=True, metavar="ID", help="Take Entra ID tokens made out for it. Repeatable.")
+@click.option("--sign-in-tenant", metavar="ID", help="The tenant whose tokens are taken, if not the one to scan.")
+@click.option("--proxy-header", metavar="NAME", help="The header in which a proxy passes a person's token on.")
+@click.option("--no-auth", is_flag=True, default=None, help="Let everybody in; on loopback only.")
 @settings_flags(*FLAGS)
 @click.pass_obj
-def command(call: Call, /, cron: str, timezone: str, **flags: Any) -> int:
-    """Scan on a schedule until SIGTERM or Ctrl-C: each night one run in the history, the reports written
-    anew.
+def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int:
+    """Serve until SIGTERM or Ctrl-C: scans on schedules and on demand, dashboard, HTTP API, metrics.
 
-    A scan that fails is told in a line and does not end the service. A night missed while nobody served is
-    made up for once at the start.
+    Schedules are the tables [[schedule]] of the configuration file, and that of --cron. A scan that fails is
+    told in a line and does not end the service. A night missed while nobody served is made up for once. Who
+    calls needs an API token (`auditor token create`) or a token of Entra ID (--audience).
     """
-    from auditor.cli.audit import audit, destination
+    from auditor.cli.audit import destination
     from auditor.report import prepare
-    from auditor.service import parse_schedule, serve
-    from auditor.values import silent
+    from auditor.service.options import read_options
+    from auditor.service.run import Told, run
 
+    own = {name: flags.pop(name) for name in OWN}
     settings = call.settings(flags)
-    schedule = parse_schedule(cron, timezone)
+    path, named = configuration_file(flags, call.environment, call.working_directory)
+    plans = _plans(call, settings, path, flags, cron, timezone)
+    options = read_options(own, path, named=named, environ=call.environment, tenant=settings.tenant)
+    if options.address is None and not plans:
+        raise UsageProblem(
+            "nothing to serve: no schedule, and nothing listens",
+            hint="--cron '0 2 * * *', or [[schedule]] in auditor.toml",
+        )
     # What is wrong with the output is told now, to the person who starts the service, not at two in the
     # morning.
-    prepare(settings.format, destination(settings), template=settings.template)
+    for plan in plans:
+        prepare(plan.settings.format, destination(plan.settings), template=plan.settings.template)
 
-    def scan(night: Night) -> int:
-        done = audit(call, settings, silent, stop=night.stop.is_set)
-        for line in done.summary():
-            call.say(line, quiet=settings.quiet)
-        return done.exit_status
-
-    serve(schedule, scan, say=call.say, clock=call.clock, last_started=_last_started(call, settings))
+    told = Told(
+        settings=settings,
+        plans=plans,
+        options=options,
+        environment=call.environment,
+        clock=call.clock,
+        say=call.say,
+        scan=lambda wanted, order: _scan(call, wanted, order),
+        write=lambda wanted, report: _write(call, wanted, report),
+    )
+    run(told)
     return 0
 
 
-def _last_started(call: Call, settings: Settings) -> datetime | None:
-    """When the newest run of these scopes began; None if the history does not know."""
-    from auditor.history import HistoryProblem, open_history
+def _plans(
+    call: Call, settings: Settings, path: Path | None, flags: Mapping[str, Any], cron: str | None, timezone: str
+) -> tuple[Plan, ...]:
+    from auditor.service import Plan, parse_schedule, read_plans
 
-    if settings.no_history:
-        return None
-    scopes = [f"/subscriptions/{each}" for each in settings.subscription]
-    scopes += [f"/providers/microsoft.management/managementgroups/{each}" for each in settings.management_group]
-    try:
-        with open_history(settings.history, call.environment, create=False) as history:
-            runs = history.runs(scopes or None, limit=1)
-    except HistoryProblem:
-        return None
-    return datetime.fromisoformat(runs[0].started_at) if runs else None
+    plans = read_plans(path, flags, call.environment, call.working_directory)
+    if cron is None:
+        return plans
+    if any(plan.name == ONE for plan in plans):
+        raise UsageProblem(f"--cron makes a schedule called `{ONE}`, and {path} has one too", hint="leave --cron out")
+    return (*plans, Plan(ONE, parse_schedule(cron, timezone), settings))
+
+
+def _scan(call: Call, settings: Settings, order: Order) -> tuple[Report, int]:
+    from auditor.scan import scan
+
+    result = scan(settings, environment=call.environment, progress=order.progress, clock=call.clock, stop=order.stop)
+    return result.report, result.exit_status
+
+
+def _write(call: Call, settings: Settings, report: Report) -> Sequence[Path]:
+    from auditor import report as reports
+    from auditor.cli.audit import Audit, destination, trend
+    from auditor.i18n import choose
+
+    written = reports.write(
+        report,
+        settings.format,
+        destination(settings),
+        template=settings.template,
+        group_by=settings.group_by,  # type: ignore[arg-type]  # checked against the same choices
+        lang=choose(settings.lang, call.environment),
+        history_trend=trend(call, settings, report),
+    )
+    for line in Audit(report, tuple(written), 0).summary():
+        call.say(line, quiet=settings.quiet)
+    return written

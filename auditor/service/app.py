@@ -1,0 +1,47 @@
+"""The ASGI application: the API and the dashboard behind the gate."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from auditor import __version__
+from auditor.service import api, pages
+from auditor.service.gate import Gate, Limits
+from auditor.service.house import House
+
+
+def application(house: House, hosts: frozenset[str], limits: Limits | None = None) -> Gate:
+    """What a server serves. `hosts` are the names by which it may be called."""
+
+    def the_house() -> House:
+        return house
+
+    described = OpenAPIConfig(
+        title="auditor",
+        version=__version__,
+        description="Scans on demand, runs, findings, drift. Every problem is `application/problem+json` (RFC 9457).",
+        path=api.PREFIX,
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        use_handler_docstrings=True,
+        components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"bearer": []}],
+    )
+    app = Litestar(
+        route_handlers=[api.API, api.livez, api.readyz, api.metrics, *pages.HANDLERS],
+        dependencies={"house": Provide(the_house, sync_to_thread=False)},
+        exception_handlers=api.EXCEPTIONS,
+        openapi_config=described,
+        logging_config=None,
+        debug=False,
+    )
+    return Gate(
+        app,  # type: ignore[arg-type]  # ASGI's types are spelled differently everywhere
+        house.door,
+        hosts,
+        limits or Limits(),
+        house.meters.counted,
+    )
