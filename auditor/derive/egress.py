@@ -45,6 +45,9 @@ def egress_addresses(inventory: Inventory, cluster: Cluster, destination: End) -
     if isinstance(used, Unread):
         return EgressAddresses((), (), used)
     pieces: list[EgressAddress | Subnet | Unread] = []
+    if any(pool.enable_node_public_ip for pool in cluster.pools):
+        why = "its nodes have public addresses of their own, which come and go with them"
+        pieces.append(Unread(cluster.id, why, "use pools without public addresses, or a NAT gateway", "egress"))
     uses = used.in_roles(SubnetRole.NODE, SubnetRole.POD)
     for use in uses:
         pieces += _of_subnet(inventory, cluster, use.subnet, destination)

@@ -125,6 +125,7 @@ class Egress(enum.StrEnum):
     NAT_GATEWAY = "nat-gateway"
     LOAD_BALANCER = "load-balancer"
     MANAGED_NAT = "managed-nat-gateway"
+    NODE_ADDRESS = "node-public-address"
     IMPLICIT = "default-outbound-access"
     NOTHING = "nothing"
 
@@ -132,7 +133,8 @@ class Egress(enum.StrEnum):
 def egress_of(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> Egress | Unread:
     """What gives the subnet's packets a public source address: the least of what its clusters and groups have.
 
-    AKS brings its own under the outbound types loadBalancer, managedNATGateway and managedNATGatewayV2; container
+    AKS brings its own under the outbound types loadBalancer, managedNATGateway and managedNATGatewayV2, and where all
+    pools give their nodes public addresses; container
     groups have none but a NAT gateway on the subnet or, where not switched off, default outbound access.
     """
     if subnet.nat_gateway_id:
@@ -141,17 +143,20 @@ def egress_of(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> E
             return gateway
         if ids(gateway.body.public_ip_addresses) or ids(gateway.body.public_ip_prefixes):
             return Egress.NAT_GATEWAY
-    found = {_own_egress(cluster) for cluster in where.clusters}
+    found = {_own_egress(cluster, subnet) for cluster in where.clusters}
     if where.groups or not where.clusters:
         found.add(Egress.NOTHING if subnet.body.default_outbound_access is False else Egress.IMPLICIT)
     return max(found, key=list(Egress).index)
 
 
-def _own_egress(cluster: Cluster) -> Egress:
-    """What AKS itself gives the nodes of a cluster."""
+def _own_egress(cluster: Cluster, subnet: Subnet) -> Egress:
+    """What AKS itself gives the nodes that a cluster has in a subnet."""
     if cluster.outbound_type == "loadbalancer":
         return Egress.LOAD_BALANCER
-    return Egress.MANAGED_NAT if cluster.outbound_type in MANAGED_NAT else Egress.NOTHING
+    if cluster.outbound_type in MANAGED_NAT:
+        return Egress.MANAGED_NAT
+    here = [pool for pool in cluster.pools if key_of(pool.vnet_subnet_id or "") == subnet.key]
+    return Egress.NODE_ADDRESS if here and all(pool.enable_node_public_ip for pool in here) else Egress.NOTHING
 
 
 def firewalls_at(inventory: Inventory, address: str) -> tuple[AzureFirewall, ...]:

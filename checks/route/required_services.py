@@ -6,8 +6,9 @@ of each region), Microsoft's image registry, the storage behind registry and wor
 Manager and the API server. The longest prefix decides among user, service endpoint, private endpoint and system routes;
 user routes may name a service tag. One verdict for each class.
 
-- passes: the Internet, where a load balancer, NAT gateway or default outbound access gives a source address; an
-  appliance whose address lies in the network or a peer; a gateway that exists; a service endpoint; the network itself;
+- passes: the Internet, where a load balancer, NAT gateway, nodes' own public addresses or default outbound access give
+  a source address; an appliance whose address lies in the network or a peer; a gateway that exists; a service endpoint;
+  the network itself;
 - warns where a user route takes packets for a private endpoint to an appliance;
 - fails where any of the addresses has the next hop None, an appliance out of reach or gone, a gateway that is not
   there, or the Internet without a source address;

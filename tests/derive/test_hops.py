@@ -23,6 +23,7 @@ from tests.estate import (
     inventory,
     nat,
     peering,
+    pool,
     public_ip,
     route,
     subnet,
@@ -129,6 +130,17 @@ def test_egress_of_a_cluster(outbound: str, with_nat: bool, found: Egress) -> No
     estate = inventory(cluster(nodes=into, network={"outboundType": outbound}), LANDSCAPE)
     [where] = inference_subnets(estate)
     assert egress_of(estate, where, seen(estate)) is found
+
+
+def test_nodes_with_public_addresses_need_no_more() -> None:
+    for with_address, found in (([True, True], Egress.NODE_ADDRESS), ([True, None], Egress.NOTHING)):
+        pools = [pool(nodes(), name=f"p{n}", enableNodePublicIP=each) for n, each in enumerate(with_address)]
+        owner = cluster(pools=pools, parts=[nodes()], network={"outboundType": "userDefinedRouting"})
+        estate = inventory(owner, LANDSCAPE)
+        [where] = inference_subnets(estate)
+        assert egress_of(estate, where, seen(estate)) is found
+        addresses = egress_addresses(estate, estate.every(Cluster)[0], AddressSet.parse("20.1.0.0/16"))
+        assert addresses.missing is not None
 
 
 def test_the_least_egress_of_all_users_counts() -> None:
