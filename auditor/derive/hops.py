@@ -134,8 +134,8 @@ def egress_of(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> E
     """What gives the subnet's packets a public source address: the least of what its clusters and groups have.
 
     AKS brings its own under the outbound types loadBalancer, managedNATGateway and managedNATGatewayV2, and where all
-    pools give their nodes public addresses; container
-    groups have none but a NAT gateway on the subnet or, where not switched off, default outbound access.
+    pools give their nodes public addresses; container groups have none but a NAT gateway on the subnet or, where not
+    switched off, default outbound access.
     """
     if subnet.nat_gateway_id:
         gateway = inventory.find(NatGateway, subnet.nat_gateway_id)
