@@ -42,6 +42,7 @@ from auditor.api import (
     Source,
     Unread,
     Verdict,
+    asked_internal,
     attachment,
     check,
     failed,
@@ -83,7 +84,7 @@ def public_inference_frontend(cluster: Cluster, inventory: Inventory) -> Iterato
         return
     frontends = frontends_of(inventory, cluster)
     scoring = scoring_addresses(inventory, cluster)
-    asked = _asked_internal(attachment(inventory, cluster))
+    asked = asked_internal(attachment(inventory, cluster))
     for frontend in frontends:
         yield _Frontend(cluster, frontend, frontends, scoring, asked, serving).verdict()
     if frontends.missing is not None:
@@ -108,20 +109,6 @@ def public_inference_frontend(cluster: Cluster, inventory: Inventory) -> Iterato
                 pool=pool.name,
                 mend=Mend.by("move the workload to a pool without `--enable-node-public-ip`"),
             )
-
-
-def _asked_internal(tie: Attachment) -> bool:
-    """Whether an internal load balancer was asked for: the wish is `aml-aks-internal-lb`'s matter."""
-    for extension in tie.extensions:
-        settings = extension.body.configuration_settings
-        service = key_of((settings.inference_router_service_type if settings else None) or "")
-        provider = key_of((settings.internal_load_balancer_provider if settings else None) or "")
-        if service == "clusterip" or (service == "loadbalancer" and provider == "azure"):
-            return True
-    return any(
-        c.body.properties and key_of(c.body.properties.load_balancer_type or "") == "internalloadbalancer"
-        for c in tie.computes
-    )
 
 
 def _without_services(cluster: Cluster, tie: Attachment, serving: bool | Unread) -> Verdict:
