@@ -148,8 +148,8 @@ def network_path(registry: Registry, inventory: Inventory) -> Iterator[Verdict]:
             continue
         for use in used.networks:
             homes.setdefault(key_of(use.id), (use.id, use.network, []))[2].append(cluster)
-        if not used.networks:  # a network of AKS's own that was not read: no private endpoint of ours is in there
-            homes.setdefault(cluster.key, (cluster.id, None, []))[2].append(cluster)
+        if not used.networks:
+            homes.setdefault(cluster.key, (cluster.id, _managed(inventory, cluster), []))[2].append(cluster)
     for home_id, around, clusters in homes.values():
         yield _Path(inventory, registry, home_id, around, clusters).verdict()
     if missing is not None and not users:
@@ -180,6 +180,13 @@ def _users(inventory: Inventory, registry: Registry) -> tuple[list[Cluster], Unr
 
     users, missing = inventory.remember("clusters-by-registry", index)
     return users.get(registry.key, []), missing
+
+
+def _managed(inventory: Inventory, cluster: Cluster) -> Unread | None:
+    """Why AKS's own network of a cluster is not known; None where the node resource group was read and shows none."""
+    if not cluster.node_group_id:
+        return Unread(cluster.id, "nodeResourceGroup is not in the cluster's data", "collect again", "network-unread")
+    return inventory.within(VirtualNetwork, cluster.node_group_id).missing
 
 
 class _Path:

@@ -180,6 +180,11 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
         estate(denying(subnets=[SERVED]), to=ml(SERVED)), "pass", "admitted"),
     "service endpoint and no rule": (estate(denying("20.60.0.1"), to=ml(SERVED)), "fail", "not-admitted"),
     "managed network": (estate(denying("20.60.0.1"), to=ml(None)), "pass", "admitted"),
+    "managed network unread": (
+        estate(registry(), gap(rg("mc"), "microsoft.network/virtualnetworks"), to=ml(None)),
+        "unknown", "network-unread"),
+    "managed network, no node resource group": (
+        estate(registry(), to=ml(None, nodeResourceGroup=None)), "unknown", "network-unread"),
     "managed network, public access off": (estate(registry(**OFF), to=ml(None)), "fail", "no-path"),
     "public access not in the data": (
         estate(registry(publicNetworkAccess=None)), "unknown", "public-access-unread"),
