@@ -115,7 +115,7 @@ class Run(Record, frozen=True, kw_only=True):
     complete: bool
     gaps: tuple[GapRecord, ...] = ()
     notes: tuple[Note, ...] = ()
-    requests: Requests = Requests()
+    requests: Requests = msgspec.field(default_factory=Requests)
 
 
 class Baseline(Record, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import Dependency, Parameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -51,21 +52,23 @@ from auditor.values import Outcome, Severity
 
 PREFIX = "/api/v1"
 JOB_ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
+_log = logging.getLogger(__name__)
 _CURSOR = re.compile(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}):([0-9]{1,9})")
 _TICK_S = 15.0
 """A silent stream says so often that it is alive; proxies cut those that do not."""
 
 Heard = Request[Any, Any, Any]
+TheHouse = Annotated[House, Dependency(skip_validation=True)]
 JobId = Annotated[str, Parameter(pattern=JOB_ID, description="A scan's id.")]
 RunId = Annotated[str, Parameter(pattern=RUN_ID, description="A run's id.")]
 FormatName = Literal["html", "json", "csv", "sarif", "ocsf", "markdown", "junit", "prometheus"]
 MEDIA_TYPES: dict[str, str] = {
-    "html": "text/html; charset=utf-8",
+    "html": "text/html",
     "json": "application/json",
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "sarif": "application/sarif+json",
     "ocsf": "application/json",
-    "markdown": "text/markdown; charset=utf-8",
+    "markdown": "text/markdown",
     "junit": "application/xml",
     "prometheus": METRICS_TYPE,
 }
@@ -139,13 +142,12 @@ def ask_for(house: House, request: Heard, asked: ScanAsked, key: str | None) -> 
     "/scans",
     status_code=202,
     guards=[may_run],
-    sync_to_thread=True,
     responses=_problems(413, 422),
     summary="Ask for a scan",
 )
-def ask_scan(
+async def ask_scan(  # two handlers of one path must be coroutines: litestar 2.25 registers them twice
     request: Heard,
-    house: House,
+    house: TheHouse,
     data: ScanAsked,
     idempotency_key: Annotated[
         str | None,
@@ -158,19 +160,20 @@ def ask_scan(
     ] = None,
 ) -> Response[ScanShown]:
     """Queue a scan. If the same scopes and checks are queued or running already, that scan is the answer."""
-    asked = ask_for(house, request, data, idempotency_key)
+    asked = await asyncio.to_thread(ask_for, house, request, data, idempotency_key)
     where = f"{PREFIX}/scans/{asked.job.id}"
     return Response(shown(asked.job, asked.how), headers={"Location": where}, status_code=202)
 
 
-@get("/scans", sync_to_thread=True, responses=_problems(), summary="The newest scans that were asked for")
-def list_scans(house: House, limit: Annotated[int, Parameter(ge=1, le=200)] = 50) -> Scans:
+@get("/scans", responses=_problems(), summary="The newest scans that were asked for")
+async def list_scans(house: TheHouse, limit: Annotated[int, Parameter(ge=1, le=200)] = 50) -> Scans:
     """List scans, newest first."""
-    return Scans(items=tuple(shown(job) for job in jobs.newest(house.engine, limit)))
+    found = await asyncio.to_thread(jobs.newest, house.engine, limit)
+    return Scans(items=tuple(shown(job) for job in found))
 
 
 @get("/scans/{job_id:str}", sync_to_thread=True, responses=_problems(404), summary="One scan")
-def one_scan(house: House, job_id: JobId) -> ScanShown:
+def one_scan(house: TheHouse, job_id: JobId) -> ScanShown:
     """Show what has become of a scan."""
     return shown(job_called(house, job_id))
 
@@ -183,7 +186,7 @@ def one_scan(house: House, job_id: JobId) -> ScanShown:
     responses=_problems(404, 409),
     summary="Give a scan up",
 )
-def cancel_scan(request: Heard, house: House, job_id: JobId) -> ScanShown:
+def cancel_scan(request: Heard, house: TheHouse, job_id: JobId) -> ScanShown:
     """Cancel a scan: at once if it waits, between two requests to Azure if it runs."""
     job_called(house, job_id)
     job = house.desk.cancel(job_id)
@@ -202,7 +205,7 @@ def cancel_scan(request: Heard, house: House, job_id: JobId) -> ScanShown:
     summary="How far a scan is, as it goes on",
 )
 async def scan_events(
-    house: House,
+    house: TheHouse,
     job_id: JobId,
     last_event_id: Annotated[
         str | None, Parameter(header="Last-Event-ID", pattern=r"^[0-9]{1,9}$", required=False)
@@ -264,7 +267,7 @@ def job_called(house: House, job_id: str) -> Job:
 
 @get("/runs", sync_to_thread=True, responses=_problems(), summary="Runs in the history")
 def list_runs(
-    house: House,
+    house: TheHouse,
     limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
     cursor: Annotated[
         str | None, Parameter(pattern=RUN_ID, required=False, description="`next` of the page before.")
@@ -280,7 +283,7 @@ def list_runs(
 
 
 @get("/runs/{run_id:str}", sync_to_thread=True, responses=_problems(404), summary="One run, without its findings")
-def one_run(house: House, run_id: RunId) -> RunDetail:
+def one_run(house: TheHouse, run_id: RunId) -> RunDetail:
     """Show a run: scopes, gaps, notes, counts."""
     report = house.archive.report(run_id)
     return RunDetail(
@@ -300,7 +303,7 @@ def one_run(house: House, run_id: RunId) -> RunDetail:
     responses=_problems(404),
     summary="Accept a run as the baseline of its scopes",
 )
-def pin_run(request: Heard, house: House, run_id: RunId) -> RunShown:
+def pin_run(request: Heard, house: TheHouse, run_id: RunId) -> RunShown:
     """Pin a run: later scans of its scopes are compared with it."""
     row = house.archive.change_pin(run_id, lambda history: history.pin)
     log_deed(request, "run.pin", run=run_id)
@@ -315,7 +318,7 @@ def pin_run(request: Heard, house: House, run_id: RunId) -> RunShown:
     responses=_problems(404),
     summary="Take the pin off a run",
 )
-def unpin_run(request: Heard, house: House, run_id: RunId) -> RunShown:
+def unpin_run(request: Heard, house: TheHouse, run_id: RunId) -> RunShown:
     """Unpin a run: later scans are compared with the newest complete run again."""
     row = house.archive.change_pin(run_id, lambda history: history.unpin)
     log_deed(request, "run.unpin", run=run_id)
@@ -332,7 +335,7 @@ def unpin_run(request: Heard, house: House, run_id: RunId) -> RunShown:
     summary="A run's report in any format",
 )
 def one_report(
-    request: Heard, house: House, run_id: RunId, format_name: FormatName, lang: Language = Language.ENGLISH
+    request: Heard, house: TheHouse, run_id: RunId, format_name: FormatName, lang: Language = Language.ENGLISH
 ) -> Response[bytes]:
     """Render a run's report. HTML comes with a policy that lets it do nothing but show itself."""
     return report_response(house, run_id, format_name, lang)
@@ -386,7 +389,7 @@ def trend_of(house: House, run_id: str) -> list[Any]:
     responses=_problems(404),
     summary="What drifted from one run to another",
 )
-def drift_between(house: House, old: RunId, new: RunId) -> DriftShown:
+def drift_between(house: TheHouse, old: RunId, new: RunId) -> DriftShown:
     """Compare two runs of the history, whatever their baselines were."""
     report = house.archive.drift(old, new)
     return DriftShown(
@@ -403,7 +406,7 @@ def drift_between(house: House, old: RunId, new: RunId) -> DriftShown:
 
 @get("/findings", sync_to_thread=True, responses=_problems(404), summary="Findings of a run, filtered")
 def list_findings(
-    house: House,
+    house: TheHouse,
     run: Annotated[
         str | None, Parameter(pattern=RUN_ID, required=False, description="Without it, the newest run.")
     ] = None,
@@ -442,7 +445,7 @@ def list_findings(
     summary="How a verdict was reached",
 )
 def explain_finding(
-    house: House,
+    house: TheHouse,
     finding_id: Annotated[str, Parameter(pattern=FINDING_ID, description="A finding's id.")],
     run: Annotated[
         str | None, Parameter(pattern=RUN_ID, required=False, description="Without it, the newest that has it.")
@@ -496,7 +499,7 @@ def livez() -> str:
 
 
 @get("/readyz", sync_to_thread=True, media_type="text/plain", include_in_schema=False)
-def readyz(house: House) -> Response[str]:
+def readyz(house: TheHouse) -> Response[str]:
     """The database answers."""
     try:
         house.archive.newest()
@@ -506,7 +509,7 @@ def readyz(house: House) -> Response[str]:
 
 
 @get("/metrics", guards=[may_read], sync_to_thread=True, include_in_schema=False)
-def metrics(house: House) -> Response[bytes]:
+def metrics(house: TheHouse) -> Response[bytes]:
     """Prometheus text."""
     queued, running = house.desk.counts()
     row = house.archive.newest()
@@ -546,7 +549,15 @@ def on_history(_: Heard, wrong: HistoryProblem) -> Response[bytes]:
     return Response(body(found), status_code=503, media_type=MEDIA_TYPE, headers={"Retry-After": "10"})
 
 
+def on_defect(_: Heard, defect: Exception) -> Response[bytes]:
+    """A defect of this program: the log says more than the answer."""
+    _log.error("a request ended in a defect", exc_info=defect)
+    found = problem(500, "defect", "a defect of this program; its log says more")
+    return Response(body(found), status_code=500, media_type=MEDIA_TYPE)
+
+
 EXCEPTIONS: dict[Any, Any] = {
+    Exception: on_defect,
     Trouble: on_trouble,
     HTTPException: on_http,
     NotThere: on_not_there,

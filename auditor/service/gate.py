@@ -208,6 +208,9 @@ class Gate:
         if origin is not None and host_name(origin.partition("://")[2]) != host_name(headers["host"]):
             raise Trouble(403, "cross-site", "a page of another site asked")
         if scope["path"].startswith("/api/"):
+            kind = headers.get("content-type", "application/json").partition(";")[0].strip().casefold()
+            if kind != "application/json":  # which no page of another site can send without asking first
+                raise Trouble(415, "media-type", "the API takes application/json")
             caller = visit.caller
             if caller is not None and caller.ambient and not caller.wrote(headers.get("x-csrf-token", "")):
                 raise Trouble(403, "page-key", "a session's request needs the header X-CSRF-Token of its page")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from auditor.findings import Report
     from auditor.service.nightly import Tally
 
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MEDIA_TYPE = "text/plain; version=0.0.4"
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from auditor.service.api import Heard as Request_
 from auditor.service.api import (
     JobId,
     RunId,
+    TheHouse,
     ask_for,
     job_called,
     log_deed,
@@ -33,9 +35,9 @@ from auditor.service.records import ScanAsked
 
 LANGUAGE_COOKIE = "auditor-lang"
 FILES = {
-    "report.css": "text/css; charset=utf-8",
-    "dashboard.css": "text/css; charset=utf-8",
-    "dashboard.js": "text/javascript; charset=utf-8",
+    "report.css": "text/css",
+    "dashboard.css": "text/css",
+    "dashboard.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 """All that lies behind `/static/`: a table, not a folder, so no path leads out of it."""
@@ -49,7 +51,7 @@ def _reader(request: Request_, lang: str | None) -> Reader:
 
 
 def _html(request: Request_, text: str, lang: str | None, status: int = 200) -> Response[str]:
-    answer: Response[str] = Response(text, media_type="text/html; charset=utf-8", status_code=status)
+    answer: Response[str] = Response(text, media_type="text/html", status_code=status)
     if lang in set(Language):
         answer.set_cookie(
             LANGUAGE_COOKIE, str(lang), samesite="strict", secure=visit_of(request).secure, max_age=31_536_000
@@ -71,7 +73,7 @@ def _to(path: str) -> Response[None]:
 @get("/", guards=[may_read], sync_to_thread=True, include_in_schema=False)
 def first_page(
     request: Request_,
-    house: House,
+    house: TheHouse,
     lang: str | None = None,
     run: Annotated[str | None, Parameter(pattern=RUN_ID, required=False)] = None,
 ) -> Response[str]:
@@ -79,15 +81,19 @@ def first_page(
     return _html(request, dashboard(house, _reader(request, lang), run), lang)
 
 
-@get("/login", sync_to_thread=True, include_in_schema=False)
-def login_page(request: Request_, lang: str | None = None) -> Response[str]:
+@get("/login", include_in_schema=False)
+async def login_page(request: Request_, lang: str | None = None) -> Response[str]:
     """Where an API token is typed in."""
     return _html(request, page("login.html.j2", _reader(request, lang), {"refused": False}), lang)
 
 
-@post("/login", status_code=303, sync_to_thread=True, include_in_schema=False)
-def login(request: Request_, house: House, data: Form) -> Response[Any]:
+@post("/login", status_code=303, include_in_schema=False)
+async def login(request: Request_, house: TheHouse, data: Form) -> Response[Any]:
     """Begin a session, if the token is good."""
+    return await asyncio.to_thread(_signed_in, request, house, data)
+
+
+def _signed_in(request: Request_, house: House, data: dict[str, str]) -> Response[Any]:
     visit = visit_of(request)
     token = house.door.token(data.get("token", "")[:200])
     if token is None:
@@ -110,7 +116,7 @@ def login(request: Request_, house: House, data: Form) -> Response[Any]:
 
 
 @post("/logout", status_code=303, sync_to_thread=True, include_in_schema=False)
-def logout(request: Request_, house: House, data: Form) -> Response[None]:
+def logout(request: Request_, house: TheHouse, data: Form) -> Response[None]:
     """End the session."""
     _own_page(request, data)
     visit = visit_of(request)
@@ -125,7 +131,7 @@ def logout(request: Request_, house: House, data: Form) -> Response[None]:
 
 
 @post("/scans", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def scan_now(request: Request_, house: House, data: Form) -> Response[None]:
+def scan_now(request: Request_, house: TheHouse, data: Form) -> Response[None]:
     """Ask for a scan of the service's own scopes."""
     _own_page(request, data)
     globs = [part.strip() for part in data.get("checks", "")[:500].split(",") if part.strip()]
@@ -134,7 +140,7 @@ def scan_now(request: Request_, house: House, data: Form) -> Response[None]:
 
 
 @post("/scans/{job_id:str}/cancel", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def cancel(request: Request_, house: House, job_id: JobId, data: Form) -> Response[None]:
+def cancel(request: Request_, house: TheHouse, job_id: JobId, data: Form) -> Response[None]:
     """Give a scan up; one that is finished stays as it is."""
     _own_page(request, data)
     job_called(house, job_id)
@@ -144,7 +150,7 @@ def cancel(request: Request_, house: House, job_id: JobId, data: Form) -> Respon
 
 
 @post("/runs/{run_id:str}/pin", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def pin(request: Request_, house: House, run_id: RunId, data: Form) -> Response[None]:
+def pin(request: Request_, house: TheHouse, run_id: RunId, data: Form) -> Response[None]:
     """Pin a run."""
     _own_page(request, data)
     house.archive.change_pin(run_id, lambda history: history.pin)
@@ -153,7 +159,7 @@ def pin(request: Request_, house: House, run_id: RunId, data: Form) -> Response[
 
 
 @post("/runs/{run_id:str}/unpin", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def unpin(request: Request_, house: House, run_id: RunId, data: Form) -> Response[None]:
+def unpin(request: Request_, house: TheHouse, run_id: RunId, data: Form) -> Response[None]:
     """Unpin a run."""
     _own_page(request, data)
     house.archive.change_pin(run_id, lambda history: history.unpin)
@@ -162,7 +168,7 @@ def unpin(request: Request_, house: House, run_id: RunId, data: Form) -> Respons
 
 
 @get("/runs/{run_id:str}/report", guards=[may_read], sync_to_thread=True, include_in_schema=False)
-def report_page(house: House, run_id: RunId, lang: Language = Language.ENGLISH) -> Response[bytes]:
+def report_page(house: TheHouse, run_id: RunId, lang: Language = Language.ENGLISH) -> Response[bytes]:
     """A run's HTML report, in an origin of its own."""
     return report_response(house, run_id, "html", lang)
 
