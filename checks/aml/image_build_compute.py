@@ -17,7 +17,8 @@ privately reachable refuses them: environments do not build, and the first deplo
 Workspaces without a registry, or with one that is open to all networks.
 
 ## Limits
-Whether the named compute exists and reaches the registry is not looked at. Prebuilt images need no build at all.
+Whether the named compute exists and reaches the registry is not looked at. Prebuilt images need no build at all. The
+command needs the CLI extension `ml`.
 """
 
 from collections.abc import Iterator
