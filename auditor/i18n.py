@@ -1,8 +1,8 @@
 """Languages: which one to speak, and messages as constant English templates over named facts.
 
-Catalogues are gettext's, in `reports/locale/<language>/LC_MESSAGES/auditor.mo`. A language without a
-catalogue, or a message without a translation, is spoken in English: a missing translation is a blemish,
-never an error.
+Catalogues are gettext's, in `reports/locale/<language>/LC_MESSAGES/`: `auditor.mo` holds the words of reports and
+programs, `verdicts.mo` what findings say. A language without a catalogue, or a message without a translation, is
+spoken in English: a missing translation is a blemish, never an error.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from auditor.phrases import Phrases
 from auditor.resources import root
 
 DOMAIN = "auditor"
+VERDICTS = "verdicts"
+"""The catalogue of titles, message templates, remediations, trace steps and the texts that are facts."""
 
 
 class Language(enum.StrEnum):
@@ -67,23 +70,52 @@ def _spoken(locales: str) -> Language:
 class Translator:
     """Speaks one language."""
 
-    def __init__(self, language: Language, catalogue: gettext.NullTranslations) -> None:
+    def __init__(self, language: Language, catalogue: gettext.NullTranslations, phrases: Phrases | None = None) -> None:
         self.language = language
         self.catalogue = catalogue
-        """What Jinja2's i18n extension installs."""
+        """What Jinja2's i18n extension installs: the words of reports and programs."""
+        self._phrases = phrases
+
+    @property
+    def separator(self) -> str:
+        """What stands between the items of a list."""
+        return "、" if self.language is Language.CHINESE else ", "
 
     def gettext(self, template: str) -> str:
         """The template in this language; itself where it has no translation."""
         # The empty message is gettext's own header, which nobody wants to read.
-        return self.catalogue.gettext(template) if template else template
+        if not template:
+            return template
+        said = self._phrases.constant(template) if self._phrases else None
+        return said if said is not None else self.catalogue.gettext(template)
 
     def ngettext(self, one: str, many: str, count: int) -> str:
         """The singular or plural template for `count`."""
         return self.catalogue.ngettext(one, many, count)
 
     def format(self, template: str, facts: Mapping[str, Any]) -> str:
-        """The template in this language with its facts filled in."""
-        return fill(self.gettext(template), facts)
+        """The template in this language with its facts filled in, each of them in this language where it is a text."""
+        if self._phrases is None:
+            return fill(template, facts)
+        return fill(self.gettext(template), {name: self.fact(value) for name, value in facts.items()}, self.separator)
+
+    def phrase(self, text: str) -> str:
+        """A text that the program made, in this language; names, ids and values come back as they are."""
+        return self._phrases.said(text) if self._phrases else text
+
+    def fact(self, value: Any) -> Any:
+        """A fact in this language: texts as `phrase` says, lists item by item."""
+        if isinstance(value, str):
+            return self.phrase(value)
+        if isinstance(value, (set, frozenset)):
+            return [self.fact(each) for each in sorted(value, key=str)]
+        if isinstance(value, (list, tuple)):
+            return [self.fact(each) for each in value]
+        return value
+
+    def original(self, text: str) -> str:
+        """The English of a constant text of this language; the text itself where it is none."""
+        return self._phrases.original(text) if self._phrases else text
 
 
 @functools.cache
@@ -91,8 +123,12 @@ def translator(language: Language) -> Translator:
     """The translator of a language."""
     if language is Language.ENGLISH:
         return Translator(language, gettext.NullTranslations())
-    catalogue = gettext.translation(DOMAIN, root("reports") / "locale", [language.locale], fallback=True)
-    return Translator(language, catalogue)
+    locale = root("reports") / "locale"
+    words = gettext.translation(DOMAIN, locale, [language.locale], fallback=True)
+    verdicts = gettext.translation(VERDICTS, locale, [language.locale], fallback=True)
+    texts: dict[Any, str] = getattr(verdicts, "_catalog", {})
+    phrases = Phrases({key: text for key, text in texts.items() if isinstance(key, str) and key and text})
+    return Translator(language, words, phrases)
 
 
 class _Filler(string.Formatter):
@@ -100,27 +136,34 @@ class _Filler(string.Formatter):
     template.
     """
 
+    def __init__(self, separator: str) -> None:
+        self._separator = separator
+
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        return _shown(kwargs[field_name]) if field_name in kwargs else "{" + field_name + "}", field_name
+        if field_name not in kwargs:
+            return "{" + field_name + "}", field_name
+        return _shown(kwargs[field_name], self._separator), field_name
 
 
-_FILLER = _Filler()
+@functools.cache
+def _filler(separator: str) -> _Filler:
+    return _Filler(separator)
 
 
-def fill(template: str, facts: Mapping[str, Any]) -> str:
+def fill(template: str, facts: Mapping[str, Any], separator: str = ", ") -> str:
     """The template with `{name}` replaced by facts; a name without a fact stays as written, and nothing
-    raises.
+    raises. `separator` stands between the items of a list.
     """
     try:
-        return _FILLER.vformat(template, (), facts)
+        return _filler(separator).vformat(template, (), facts)
     except (ValueError, KeyError):  # an unpaired brace: show the template rather than lose the message
         return template
 
 
-def _shown(fact: object) -> str:
+def _shown(fact: object, separator: str) -> str:
     """A fact as people write it: lists with commas, booleans as ARM spells them."""
     if isinstance(fact, bool):
         return "true" if fact else "false"
     if isinstance(fact, (list, tuple, set, frozenset)):
-        return ", ".join(sorted(map(str, fact)) if isinstance(fact, (set, frozenset)) else map(str, fact))
+        return separator.join(sorted(map(str, fact)) if isinstance(fact, (set, frozenset)) else map(str, fact))
     return str(fact)
