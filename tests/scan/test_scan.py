@@ -52,12 +52,13 @@ def test_strict_counts_warnings_and_unknowns(tmp_path: Path) -> None:
 
 
 def test_only_new_and_changed_count_for_fail_on_drift(tmp_path: Path) -> None:
-    before = run(tmp_path, RED)
+    only: dict[str, Any] = {"check": ("aks-private-api-server",)}
+    before = run(tmp_path, RED, **only)
     write(before.report, ["json"], tmp_path / "before")
     baseline = str(tmp_path / "before" / "report.json")
-    assert run(tmp_path, RED, baseline=baseline, fail_on_drift=True).exit_status == 0
-    write(run(tmp_path, GREEN).report, ["json"], tmp_path / "before")
-    after = run(tmp_path, RED, baseline=baseline, fail_on_drift=True)
+    assert run(tmp_path, RED, baseline=baseline, fail_on_drift=True, **only).exit_status == 0
+    write(run(tmp_path, GREEN, **only).report, ["json"], tmp_path / "before")
+    after = run(tmp_path, RED, baseline=baseline, fail_on_drift=True, **only)
     assert after.exit_status == 1
     assert after.report.summary.drift is not None
     assert after.report.summary.drift["new"] == 1
