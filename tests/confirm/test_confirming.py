@@ -31,6 +31,7 @@ from tests.estate import (
     deny_out,
     grant,
     nsg,
+    pool,
     registry,
     role,
     rows,
@@ -234,6 +235,21 @@ def test_an_assignment_that_only_the_index_has_is_taken_back() -> None:
     finding = only(report, JOIN)
     assert (finding.outcome, finding.confirmed) == ("fail", True)
     assert not [each for each in finding.evidence if "roleAssignments" in each.resource]
+
+
+def test_assignments_that_do_not_reach_the_scope_are_not_taken_back() -> None:
+    """ARM was asked for what reaches one subnet: that it lists no assignment on the other one says nothing."""
+    one, other = subnet("one", "10.0.0.0/24"), subnet("other", "10.0.1.0/24")
+    made = cluster(pools=[pool(one), pool(other, name="second")], parts=[one, other])
+    powers = [
+        role("4d97b98b-1d4f-4787-a291-c67834d212e7", "Microsoft.Network/*"),
+        role("acdd72a7-3385-48ef-bd42-f606fba81ae7", "*/read"),
+    ]
+    stale = grant(CONTROL, "acdd72a7-3385-48ef-bd42-f606fba81ae7", on=one)
+    then, now = [made, grant(on=one), grant(on=other), *powers], [made, grant(on=other), *powers]
+    report, _ = played(JOIN, then=then, index=[*now, stale], truth=now)
+    found = {(each.part or "").rsplit("/", 1)[-1]: said(each)[0::2] for each in report.findings}
+    assert found == {"one": ("fail", True), "other": ("pass", None)}
 
 
 def test_the_cap_is_kept_and_said() -> None:

@@ -135,6 +135,34 @@ def test_the_reports_of_the_last_two_nights_are_written_and_read_back(played: tu
     assert "<script>alert(" not in result.written[0].read_text(encoding="utf-8")
 
 
+def test_a_failure_of_the_second_night_is_confirmed_and_tells_who_made_it_so(played: tuple[str, DemoResult]) -> None:
+    [finding] = [
+        each for each in found(played[1].nights[1], "aci-subnet-delegated", "snet-aci") if each.outcome is Outcome.FAIL
+    ]
+    assert finding.confirmed is True
+    assert finding.drift is not None
+    [change] = finding.drift.changes
+    assert change.by.startswith("jonas.weber@")
+    assert (change.before, change.after) == ("Microsoft.ContainerInstance/containerGroups", None)
+    assert change.at == "2026-11-24T14:51:33Z"
+
+
+def test_every_drift_of_the_second_night_has_an_author(played: tuple[str, DemoResult]) -> None:
+    report = played[1].nights[1]
+    drifted = [each for each in report.findings if each.drift and each.drift.state in ("new", "changed", "resolved")]
+    assert [(each.check, each.resource.name) for each in drifted if each.drift and not each.drift.changes] == []
+    assert {each.confirmed for each in drifted if each.outcome is Outcome.FAIL} == {True}
+
+
+def test_the_index_lags_on_the_second_night_and_nothing_alarms(played: tuple[str, DemoResult]) -> None:
+    report = played[1].nights[1]
+    [finding] = found(report, "aks-private-api-server", "aks-batch-prod")
+    assert (finding.outcome, finding.confirmed) == (Outcome.PASS, True)
+    [note] = [each for each in report.run.notes if each.kind == "index-lag"]
+    assert finding.id in note.text
+    assert not [each for each in played[1].nights[2].run.notes if each.kind == "index-lag"]
+
+
 def test_drift_is_told_in_five_lines(played: tuple[str, DemoResult]) -> None:
     lines = played[1].drift
     assert len(lines) == 5
