@@ -121,6 +121,13 @@ def test_all_that_is_wrong_is_said() -> None:
     }  # fmt: skip
 
 
+def test_errors_are_named() -> None:
+    unwell = {"provisioningState": "Succeeded", "statuses": [{"code": "HealthCheckFailed", "level": "Error"}]}
+    [failed] = audit(CHECK, v2(**FAILED))
+    [ailing] = audit(CHECK, v2(extended=unwell))
+    assert (failed.facts["errors"], ailing.facts["errors"]) == (["NoHeartbeat"], ["HealthCheckFailed"])
+
+
 def test_the_command_is_about_the_cluster() -> None:
     [finding] = audit(CHECK, v2(cluster(disableLocalAccounts=True)))
     assert finding.remediation.commands[0].text == "az aks update -g aks -n ml --enable-local-accounts"

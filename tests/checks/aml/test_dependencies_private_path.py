@@ -97,6 +97,7 @@ LISTS: dict[str, Any] = {
         }
     ]
 }
+LISTED = storage(**OFF, **LISTS)
 
 CASES: dict[str, tuple[list[Thing], str, str]] = {
     "private endpoint in the network": (ml(CLOSED, pe(CLOSED)), "pass", "private-endpoint"),
@@ -110,6 +111,8 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
     "endpoint in a peer that is not connected": (
         ml(CLOSED, pe(CLOSED, PE_HUB), *hubs(via="Disconnected")), "fail", "endpoint-in-other-network"),
     "endpoint two peerings away": (ml(CLOSED, pe(CLOSED, PE_FAR), *hubs()), "warn", "through-hub"),
+    "endpoint two peerings away, a nearer one unread": (
+        ml(LISTED, pe(LISTED, PE_FAR), *hubs()), "unknown", "endpoint-unread"),
     "endpoint in an unconnected network": (ml(CLOSED, pe(CLOSED, PE_FAR)), "fail", "endpoint-in-other-network"),
     "zone not linked": (ml(CLOSED, pe(CLOSED, linked=None)), "fail", "dns"),
     "no zone": (ml(CLOSED, pe(CLOSED, zoned=False)), "fail", "dns"),
@@ -266,6 +269,11 @@ def test_a_vault_and_a_registry_have_rules_of_their_own() -> None:
     assert by_part["vault"].reason == "service-endpoint"
     assert by_part["registry"].reason == "no-bypass"
     assert by_part["registry"].remediation.commands[0].text == "az acr update -n images --allow-trusted-services true"
+
+
+def test_a_pass_shows_endpoint_and_zone() -> None:
+    [finding] = [f for f in audit(CHECK, ml(CLOSED, pe(CLOSED))) if (f.part or "").startswith("storage")]
+    assert [(e.path, e.value) for e in finding.evidence] == [("properties.subnet.id", PE.id), ("name", BLOB)]
 
 
 def test_each_network_is_a_part_of_its_own() -> None:

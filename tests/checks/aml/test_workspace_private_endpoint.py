@@ -72,6 +72,7 @@ def hubs() -> list[Thing]:
 
 
 WS = workspace(**OFF)
+LISTED = workspace(**OFF, **UNSEEN)
 OPEN = workspace()
 OLD_OFF = workspace(publicNetworkAccess=None, allowPublicAccessWhenBehindVnet=False)
 OLD_ON = workspace(publicNetworkAccess=None, allowPublicAccessWhenBehindVnet=True)
@@ -97,6 +98,8 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
     "endpoint that only the workspace shows": (ml(workspace(**OFF, **UNSEEN)), "unknown", "endpoint-unread"),
     "endpoint elsewhere": (ml(WS, pe(WS, PE_FAR)), "fail", "endpoint-in-other-network"),
     "endpoint two peerings away": (ml(WS, pe(WS, PE_FAR), *hubs()), "warn", "through-hub"),
+    "endpoint two peerings away, a nearer one unread": (
+        ml(LISTED, pe(LISTED, PE_FAR), *hubs()), "unknown", "endpoint-unread"),
     "zone not linked": (ml(WS, pe(WS, linked=False)), "fail", "dns"),
     "China's zone in the public cloud": (ml(WS, pe(WS, zone="privatelink.api.ml.azure.cn")), "fail", "dns"),
     "zone linked, no record": (
@@ -152,6 +155,15 @@ def test_the_worst_network_stands() -> None:
     things = [*ml(WS, pe(WS)), compute(there, of=WS, name="b"), extension(there)]
     [finding] = audit(CHECK, things)
     assert (str(finding.outcome), set(finding.reasons)) == ("fail", {"endpoint-in-other-network", "private"})
+
+
+def test_a_pass_shows_endpoint_zone_and_switch() -> None:
+    [finding] = audit(CHECK, ml(WS, pe(WS)))
+    assert [(e.path, e.value) for e in finding.evidence] == [
+        ("properties.publicNetworkAccess", "Disabled"),
+        ("properties.subnet.id", PE.id),
+        ("name", ZONE),
+    ]
 
 
 def test_the_command_shuts_the_public_door() -> None:
