@@ -13,10 +13,19 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.connection import ASGIConnection
+from litestar.di import Dependency
 from litestar.exceptions import HTTPException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Dependency, Parameter
+from litestar.params import (
+    FromPath,
+    FromQuery,
+    HeaderParameter,
+    JSONBody,
+    PathParameter,
+    QueryParameter,
+    SkipValidationMarker,
+)
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
@@ -58,10 +67,10 @@ _TICK_S = 15.0
 """A silent stream says so often that it is alive; proxies cut those that do not."""
 
 Heard = Request[Any, Any, Any]
-TheHouse = Annotated[House, Dependency(skip_validation=True)]
-JobId = Annotated[str, Parameter(pattern=JOB_ID, description="A scan's id.")]
-RunId = Annotated[str, Parameter(pattern=RUN_ID, description="A run's id.")]
-FormatName = Literal["html", "json", "csv", "sarif", "ocsf", "markdown", "junit", "prometheus"]
+TheHouse = Annotated[House, Dependency(), SkipValidationMarker()]
+JobId = Annotated[str, PathParameter(pattern=JOB_ID, description="A scan's id.")]
+RunId = Annotated[str, PathParameter(pattern=RUN_ID, description="A run's id.")]
+FormatName = FromPath[Literal["html", "json", "csv", "sarif", "ocsf", "markdown", "junit", "prometheus"]]
 MEDIA_TYPES: dict[str, str] = {
     "html": "text/html",
     "json": "application/json",
@@ -148,11 +157,11 @@ def ask_for(house: House, request: Heard, asked: ScanAsked, key: str | None) -> 
 async def ask_scan(  # two handlers of one path must be coroutines: litestar 2.25 registers them twice
     request: Heard,
     house: TheHouse,
-    data: ScanAsked,
+    data: JSONBody[ScanAsked],
     idempotency_key: Annotated[
         str | None,
-        Parameter(
-            header="Idempotency-Key",
+        HeaderParameter(
+            name="Idempotency-Key",
             pattern=r"^[!-~]{1,200}$",
             required=False,
             description="The same key and request within 24 hours give the same scan.",
@@ -166,7 +175,7 @@ async def ask_scan(  # two handlers of one path must be coroutines: litestar 2.2
 
 
 @get("/scans", responses=_problems(), summary="The newest scans that were asked for")
-async def list_scans(house: TheHouse, limit: Annotated[int, Parameter(ge=1, le=200)] = 50) -> Scans:
+async def list_scans(house: TheHouse, limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50) -> Scans:
     """List scans, newest first."""
     found = await asyncio.to_thread(jobs.newest, house.engine, limit)
     return Scans(items=tuple(shown(job) for job in found))
@@ -208,7 +217,7 @@ async def scan_events(
     house: TheHouse,
     job_id: JobId,
     last_event_id: Annotated[
-        str | None, Parameter(header="Last-Event-ID", pattern=r"^[0-9]{1,9}$", required=False)
+        str | None, HeaderParameter(name="Last-Event-ID", pattern=r"^[0-9]{1,9}$", required=False)
     ] = None,
 ) -> ServerSentEvent:
     """Server-sent events: `state` (a scan, as JSON) first and last, `progress` (stage, done, total) between them."""
@@ -268,9 +277,9 @@ def job_called(house: House, job_id: str) -> Job:
 @get("/runs", sync_to_thread=True, responses=_problems(), summary="Runs in the history")
 def list_runs(
     house: TheHouse,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     cursor: Annotated[
-        str | None, Parameter(pattern=RUN_ID, required=False, description="`next` of the page before.")
+        str | None, QueryParameter(pattern=RUN_ID, required=False, description="`next` of the page before.")
     ] = None,
 ) -> Runs:
     """List runs, newest first."""
@@ -335,7 +344,11 @@ def unpin_run(request: Heard, house: TheHouse, run_id: RunId) -> RunShown:
     summary="A run's report in any format",
 )
 def one_report(
-    request: Heard, house: TheHouse, run_id: RunId, format_name: FormatName, lang: Language = Language.ENGLISH
+    request: Heard,
+    house: TheHouse,
+    run_id: RunId,
+    format_name: FormatName,
+    lang: FromQuery[Language] = Language.ENGLISH,
 ) -> Response[bytes]:
     """Render a run's report. HTML comes with a policy that lets it do nothing but show itself."""
     return report_response(house, run_id, format_name, lang)
@@ -408,17 +421,17 @@ def drift_between(house: TheHouse, old: RunId, new: RunId) -> DriftShown:
 def list_findings(
     house: TheHouse,
     run: Annotated[
-        str | None, Parameter(pattern=RUN_ID, required=False, description="Without it, the newest run.")
+        str | None, QueryParameter(pattern=RUN_ID, required=False, description="Without it, the newest run.")
     ] = None,
-    outcome: list[Outcome] | None = None,
-    severity: list[Severity] | None = None,
-    drift: list[DriftState] | None = None,
-    check: Annotated[str | None, Parameter(pattern=r"^[a-z0-9*?-]{1,100}$", required=False)] = None,
-    resource: Annotated[str | None, Parameter(min_length=1, max_length=500, required=False)] = None,
-    subscription: Annotated[str | None, Parameter(pattern=r"^[0-9A-Fa-f-]{36}$", required=False)] = None,
-    waived: bool | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=500)] = 100,
-    cursor: Annotated[str | None, Parameter(pattern=r"^[A-Za-z0-9_=-]{1,200}$", required=False)] = None,
+    outcome: FromQuery[list[Outcome] | None] = None,
+    severity: FromQuery[list[Severity] | None] = None,
+    drift: FromQuery[list[DriftState] | None] = None,
+    check: Annotated[str | None, QueryParameter(pattern=r"^[a-z0-9*?-]{1,100}$", required=False)] = None,
+    resource: Annotated[str | None, QueryParameter(min_length=1, max_length=500, required=False)] = None,
+    subscription: Annotated[str | None, QueryParameter(pattern=r"^[0-9A-Fa-f-]{36}$", required=False)] = None,
+    waived: FromQuery[bool | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
+    cursor: Annotated[str | None, QueryParameter(pattern=r"^[A-Za-z0-9_=-]{1,200}$", required=False)] = None,
 ) -> Findings:
     """List findings in the order of the report. A cursor goes on in the run it began in."""
     run_id, offset = (run or _newest(house), 0) if cursor is None else _read_cursor(cursor)
@@ -446,9 +459,9 @@ def list_findings(
 )
 def explain_finding(
     house: TheHouse,
-    finding_id: Annotated[str, Parameter(pattern=FINDING_ID, description="A finding's id.")],
+    finding_id: Annotated[str, PathParameter(pattern=FINDING_ID, description="A finding's id.")],
     run: Annotated[
-        str | None, Parameter(pattern=RUN_ID, required=False, description="Without it, the newest that has it.")
+        str | None, QueryParameter(pattern=RUN_ID, required=False, description="Without it, the newest that has it.")
     ] = None,
 ) -> Explanation:
     """Explain a finding by the steps that its run recorded."""

@@ -14,7 +14,7 @@ from auditor.service.gate import Gate, Limits
 from auditor.service.house import House
 
 
-def application(house: House, hosts: frozenset[str], limits: Limits | None = None) -> Gate:
+def application(house: House, hosts: frozenset[str], limits: Limits) -> Gate:
     """What a server serves. `hosts` are the names by which it may be called."""
 
     def the_house() -> House:
@@ -42,6 +42,6 @@ def application(house: House, hosts: frozenset[str], limits: Limits | None = Non
         app,  # type: ignore[arg-type]  # ASGI's types are spelled differently everywhere
         house.door,
         hosts,
-        limits or Limits(),
+        limits,
         house.meters.counted,
     )

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from auditor.findings import Report
 
-MOST_QUEUED = 16
-"""Scans that may wait; who asks for one more is told to come back."""
 WORKERS = 1
 """Scans at a time: the quota is an identity's, so more of them would only wait for each other."""
 
@@ -110,7 +108,10 @@ class Live:
 
 
 class Desk:
-    """Takes askings, runs them one after another, and can be asked how far they are."""
+    """Takes askings, runs them one after another, and can be asked how far they are.
+
+    `most_queued` scans may wait; who asks for one more is told to come back.
+    """
 
     def __init__(
         self,
@@ -119,7 +120,7 @@ class Desk:
         *,
         instance: int,
         clock: Callable[[], datetime],
-        most_queued: int = MOST_QUEUED,
+        most_queued: int,
         workers: int = WORKERS,
     ) -> None:
         self._engine = engine

@@ -54,12 +54,14 @@ _log = logging.getLogger(__name__)
 class Limits:
     """How much is taken at a time. Each has an answer of its own that says so."""
 
+    headers_s: float = 10.0
     body_bytes: int = 65_536
     body_s: float = 10.0
     answer_s: float = 60.0
     at_once: int = 64
     streams: int = 32
     url_bytes: int = 4096
+    queued: int = 16
 
 
 @dataclass(slots=True)

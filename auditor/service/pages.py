@@ -7,8 +7,7 @@ import functools
 from typing import Annotated, Any
 
 from litestar import Response, get, post
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter, URLEncodedBody
 
 from auditor import resources
 from auditor.i18n import Language
@@ -42,7 +41,7 @@ FILES = {
 }
 """All that lies behind `/static/`: a table, not a folder, so no path leads out of it."""
 
-Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form = URLEncodedBody[dict[str, str]]
 
 
 def _reader(request: Request_, lang: str | None) -> Reader:
@@ -74,15 +73,15 @@ def _to(path: str) -> Response[None]:
 def first_page(
     request: Request_,
     house: TheHouse,
-    lang: str | None = None,
-    run: Annotated[str | None, Parameter(pattern=RUN_ID, required=False)] = None,
+    lang: FromQuery[str | None] = None,
+    run: Annotated[str | None, QueryParameter(pattern=RUN_ID, required=False)] = None,
 ) -> Response[str]:
     """The dashboard."""
     return _html(request, dashboard(house, _reader(request, lang), run), lang)
 
 
 @get("/login", include_in_schema=False)
-async def login_page(request: Request_, lang: str | None = None) -> Response[str]:
+async def login_page(request: Request_, lang: FromQuery[str | None] = None) -> Response[str]:
     """Where an API token is typed in."""
     return _html(request, page("login.html.j2", _reader(request, lang), {"refused": False}), lang)
 
@@ -168,7 +167,7 @@ def unpin(request: Request_, house: TheHouse, run_id: RunId, data: Form) -> Resp
 
 
 @get("/runs/{run_id:str}/report", guards=[may_read], sync_to_thread=True, include_in_schema=False)
-def report_page(house: TheHouse, run_id: RunId, lang: Language = Language.ENGLISH) -> Response[bytes]:
+def report_page(house: TheHouse, run_id: RunId, lang: FromQuery[Language] = Language.ENGLISH) -> Response[bytes]:
     """A run's HTML report, in an origin of its own."""
     return report_response(house, run_id, "html", lang)
 
@@ -179,7 +178,7 @@ def _file(name: str) -> bytes:
 
 
 @get("/static/{name:str}", sync_to_thread=True, include_in_schema=False)
-def static_file(name: str) -> Response[bytes]:
+def static_file(name: FromPath[str]) -> Response[bytes]:
     """Styles and scripts."""
     if name not in FILES:
         raise Trouble(404, "no-such-path")

@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from auditor.service import jobs
 from auditor.service.access import Door
 from auditor.service.desk import Closing, Desk, Order, Outcome
 from auditor.service.firings import StoredFirings
+from auditor.service.gate import Limits
 from auditor.service.identity import EntraTokens
 from auditor.service.jobs import Job
 from auditor.service.leadership import Leadership, leadership_over
@@ -60,6 +61,7 @@ class Told:
     scan: Scan
     write: Write
     drain_s: float = DRAIN_S
+    limits: Limits = field(default_factory=Limits)
 
 
 def need_extra() -> None:
@@ -123,7 +125,7 @@ class _Service:
         self._tally = Tally()
         self._buried_at: datetime | None = None
         self._firings = StoredFirings(engine, instance, told.clock, leadership.alive)
-        self.desk = Desk(engine, self._scan, instance=instance, clock=told.clock)
+        self.desk = Desk(engine, self._scan, instance=instance, clock=told.clock, most_queued=told.limits.queued)
         self._look_after()
 
     def listen(self, address: tuple[str, int]) -> HttpServer:
@@ -131,8 +133,8 @@ class _Service:
         from auditor.service.app import application
         from auditor.service.server import HttpServer, listening
 
-        house = self.house()
-        return HttpServer(application(house, self._told.options.hosts), listening(*address))
+        app = application(self.house(), self._told.options.hosts, self._told.limits)
+        return HttpServer(app, listening(*address), headers_s=self._told.limits.headers_s)
 
     def house(self) -> House:
         """What answers requests."""

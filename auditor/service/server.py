@@ -12,8 +12,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from auditor.errors import UsageProblem
 
-HEADERS_S = 10.0
-"""A request's line and headers are there within so long, or the connection ends: nobody sends them byte by byte."""
 MOST_HEADER_BYTES = 16_384
 CONNECTIONS = 512
 GRACE_S = 5
@@ -22,7 +20,7 @@ GRACE_S = 5
 class PatientProtocol(H11Protocol):
     """uvicorn's protocol, which would wait for ever for the end of a request's headers."""
 
-    headers_s = HEADERS_S
+    headers_s: float
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,12 +83,13 @@ class HttpServer:
         app: Any,
         bound: socket.socket,
         *,
-        protocol: type[PatientProtocol] = PatientProtocol,
+        headers_s: float,
         grace_s: int = GRACE_S,
     ) -> None:
+        """`headers_s`: within so long a request's line and headers are there, or the connection ends."""
         config = Config(
             app,
-            http=protocol,
+            http=type("Patient", (PatientProtocol,), {"headers_s": headers_s}),
             ws="none",
             loop="asyncio",
             lifespan="off",
