@@ -138,6 +138,9 @@ def _unseen(
 ) -> Unread | None:
     """An endpoint that the target names and the inventory lacks, or a gap in what was listed."""
     known = {endpoint.key for endpoint in seen}
+    cut = _cut_short(inventory, seen)
+    if cut is not None:
+        return cut
     for connection in connections or ():
         endpoint = connection.properties.private_endpoint if connection.properties else None
         if endpoint and endpoint.id and key_of(endpoint.id) not in known and _status(connection) == "approved":
@@ -145,11 +148,31 @@ def _unseen(
             if isinstance(found, Unread):
                 return found
     if connections is None:
-        return _endpoints_unread(inventory)
+        return endpoints_unread(inventory)
     return next((bad.unread for bad in inventory.broken(PrivateEndpoint)), None)
 
 
-def _endpoints_unread(inventory: Inventory) -> Unread | None:
+def _cut_short(inventory: Inventory, seen: tuple[PrivateEndpoint, ...]) -> Unread | None:
+    """An endpoint of which the data do not say what it leads to, or one of these that lack a state or a subnet."""
+
+    def nameless() -> Unread | None:
+        for endpoint in inventory.every(PrivateEndpoint):
+            if not any(connection.private_link_service_id for connection in endpoint.connections):
+                return Unread(
+                    endpoint.id, "privateLinkServiceId is not in its data", "collect again", "endpoint-unread"
+                )
+        return None
+
+    for endpoint in seen:
+        states = [c.private_link_service_connection_state for c in endpoint.connections]
+        if not endpoint.subnet_id or not all(state and state.status for state in states):
+            why = "its subnet or the state of its connection is not in its data"
+            return Unread(endpoint.id, why, "collect again", "endpoint-unread")
+    found: Unread | None = inventory.remember("nameless-endpoints", nameless)
+    return found
+
+
+def endpoints_unread(inventory: Inventory) -> Unread | None:
     """Why some private endpoint of some subscription may be unseen: a target's endpoints lie anywhere."""
     scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
     return inventory.listing(PrivateEndpoint, scopes).missing
@@ -202,7 +225,7 @@ def approved_homes(
         else:
             missing = record
     if connections is None and missing is None:
-        missing = _endpoints_unread(inventory)
+        missing = endpoints_unread(inventory)
     return Listing(tuple(found[key] for key in sorted(found)), missing)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 
-from auditor.derive.endpoints import endpoints_of
+from auditor.derive.endpoints import endpoints_of, endpoints_unread
 from auditor.inventory import Inventory
-from auditor.inventory.records import PrivateEndpoint, Registry, StorageAccount, Vault, key_of
+from auditor.inventory.records import Registry, StorageAccount, Vault, key_of
 from auditor.inventory.shapes import EndpointConnection, RuleSet
 from auditor.network import AddressSet
 from auditor.values import Unread
@@ -84,6 +84,6 @@ def has_private_endpoint(
             if same and state and (state.status or "").casefold() == "approved":
                 return True
     if connections is None:
-        missing = inventory.coverage.unread(PrivateEndpoint.TYPE, key_of(target_id).split("/providers/")[0])
+        missing = endpoints_unread(inventory)
         return missing if missing is not None else False
     return False

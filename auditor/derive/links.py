@@ -55,6 +55,12 @@ def computes_unread(inventory: Inventory) -> Unread | None:
     """Why some compute of some workspace may be unseen, or None."""
     for bad in (*inventory.broken(Workspace), *inventory.broken(Compute)):
         return bad.unread
+    for compute in inventory.every(Compute):
+        linked = compute.compute_type in _KUBERNETES_COMPUTES
+        if not compute.compute_type or (linked and not compute.body.resource_id):
+            return Unread(
+                compute.id, "its type or what it attaches is not in its data", "collect again", "compute-unread"
+            )
     for workspace in inventory.every(Workspace):
         missing = inventory.coverage.unread(Compute.TYPE, workspace.key)
         if missing is not None:

@@ -69,6 +69,11 @@ def _neighbours(inventory: Inventory, network: VirtualNetwork) -> Neighbours:
     take_subnets("subnet", network, "")
     take("space", network.id, network.name, network.prefixes)
     unread.extend(bad.unread for bad in inventory.broken(Peering) if _inside(bad.id, network))
+    unread.extend(
+        Unread(one.id, "peeringState is not in its data", "collect again", "peer-unreadable")
+        for one in network.peerings
+        if not one.body.peering_state
+    )
     for peering in connected_peerings(network):
         peer = inventory.find(VirtualNetwork, peering.remote_id)
         if isinstance(peer, VirtualNetwork):

@@ -222,7 +222,8 @@ def _surroundings(inventory: Inventory, subnet: Subnet) -> Surroundings:
     spaces: list[AddressSet] = []
 
     def take(texts: Iterable[str], what: str) -> None:
-        found = address_set(texts, what)
+        texts = tuple(texts)
+        found = address_set(texts, what) if texts else Unread(what, "addressSpace is not in its data", "collect again")
         if isinstance(found, Unread):
             pieces.append(found)
         else:

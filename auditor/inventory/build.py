@@ -39,6 +39,18 @@ _SPECIAL = {name: msgspec.json.Decoder(body) for name, body in shapes.SPECIAL.it
 _ENVELOPE = msgspec.json.Decoder(shapes.Envelope)
 
 
+_BODILESS = frozenset(
+    {
+        "microsoft.network/applicationsecuritygroups",
+        "microsoft.network/privatednszones",
+        "microsoft.containerregistry/registries/replications",
+        "microsoft.resources/subscriptions",
+        "microsoft.resources/subscriptions/resourcegroups",
+    }
+)
+"""Types of which the existence tells enough, so that a row without `properties` is not a loss."""
+
+
 class _Start(msgspec.Struct, frozen=True):
     """The least that a row must say to be one."""
 
@@ -212,9 +224,15 @@ class Builder:
                 pass
 
     def _body(self, row_type: str, resource_id: str, raw: msgspec.Raw) -> Any:
-        """The typed body, or None after marking the resource malformed. JSON null is an empty body."""
+        """The typed body, or None after marking the resource malformed.
+
+        A row without `properties` is a shortened one: a security group read from it would be one without rules.
+        """
         content = bytes(raw)
         if content == b"null":
+            if row_type not in _BODILESS:
+                self._mark(row_type, resource_id, "properties are missing")
+                return None
             content = b"{}"
         try:
             if spelled_oddly(row_type, content):

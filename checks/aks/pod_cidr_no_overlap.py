@@ -239,6 +239,8 @@ class _PodRange:
             return Unread(self.cluster.id, "its service range is not in its data", "collect again")
         if self.bad_services:
             return Unread(self.cluster.id, f"its service range {self.bad_services[0]} is no range", "collect again")
+        if not self.cluster.plugin:
+            return Unread(self.cluster.id, "networkPlugin is not in its data", "collect again")
         return self._twins_unread() if self.cluster.plugin == "kubenet" else None
 
     def _twins_unread(self) -> Unread | None:
@@ -255,7 +257,15 @@ class _PodRange:
         for other in others if scopes else ():
             if other.key != self.cluster.key and isinstance(found := footprint(self.inventory, other), Unread):
                 return found
+            if other.key != self.cluster.key and other.plugin in ("", "kubenet") and self._shares_table(other):
+                lost = "networkPlugin" if not other.plugin else "podCidr"
+                if lost == "networkPlugin" or not other.pod_cidrs or parse_ranges(other.pod_cidrs)[1]:
+                    return Unread(other.id, f"{lost} is not in its data", "collect again")
         return None
+
+    def _shares_table(self, other: Cluster) -> bool:
+        mine = {table.key for table in self._tables()}
+        return any(table.key in mine for table in _tables_of(self.inventory, other))
 
     def _risky(self) -> Verdict | None:
         found = self.here.overlapping(self.addresses, "peer-space-readable")

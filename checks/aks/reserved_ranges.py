@@ -14,7 +14,7 @@ AKS uses these blocks itself, on the nodes and for Azure's own endpoints: what e
 cluster, and creating or upgrading it is refused.
 
 ## Not concerned
-Clusters without a network profile. A network that AKS manages and that was not read: AKS chose its ranges.
+A network that AKS manages and that was not read: AKS chose its ranges.
 
 ## Limits
 172.16.0.0/12 contains two of the blocks. IPv6 ranges never match. Other subnets of the network do not count, unless by
@@ -39,7 +39,6 @@ from auditor.api import (
     failed,
     footprint,
     network,
-    not_applicable,
     parse_ranges,
     passed,
     unknown,
@@ -64,17 +63,9 @@ SPACE = "properties.addressSpace.addressPrefixes"
     reads=("microsoft.network/virtualnetworks",),
 )
 def reserved_ranges(cluster: Cluster, inventory: Inventory) -> Iterator[Verdict]:
-    if cluster.network is None and not cluster.partial:
-        yield not_applicable(
-            "no-network-profile",
-            "{cluster} has no network profile",
-            cluster.show("properties.networkProfile", None),
-            cluster=cluster.name,
-        )
-    else:
-        yield from _own(cluster, SERVICE, "service", cluster.service_cidrs)
-        if cluster.pod_cidrs or cluster.overlay or cluster.plugin == "kubenet":
-            yield from _own(cluster, POD, "pod", cluster.pod_cidrs)
+    yield from _own(cluster, SERVICE, "service", cluster.service_cidrs)
+    if cluster.pod_cidrs or cluster.overlay or cluster.plugin == "kubenet":
+        yield from _own(cluster, POD, "pod", cluster.pod_cidrs)
     used = footprint(inventory, cluster)
     if isinstance(used, Unread):
         yield unknown("cluster-unreadable", "{cluster}: {why}", cluster=cluster.name, why=used.why, hint=used.hint)

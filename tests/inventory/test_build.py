@@ -191,11 +191,24 @@ def test_a_wrong_type_anywhere_never_raises_and_leaves_the_resource_unread_or_as
 
 def test_null_missing_and_empty_mean_not_set() -> None:
     row = body_of(nsg("fence"))
-    unset: list[Body | None] = [{}, None, {"securityRules": None}, {"securityRules": []}]
+    unset: list[Body] = [{}, {"securityRules": None}, {"securityRules": []}]
     for properties in unset:
         found = build({**row, "properties": properties}).find(SecurityGroup, NSG_ID)
         assert isinstance(found, SecurityGroup)
         assert found.rules == ()
+
+
+@pytest.mark.parametrize("row", [{"properties": None}, {}], ids=["null", "missing"])
+def test_a_row_without_properties_is_unread_not_empty(row: Body) -> None:
+    whole = body_of(nsg("fence", allow_out(100, name="one")))
+    rest = {key: value for key, value in whole.items() if key != "properties"}
+    found = build({**rest, **row}).find(SecurityGroup, NSG_ID)
+    assert isinstance(found, Unread)
+    assert found.reason == "malformed"
+    short = {**whole, "properties": {"securityRules": [{"name": "one", **row}]}}
+    assert isinstance(build(short).find(SecurityGroup, NSG_ID), Unread), (
+        "a rule without properties is no rule that is not there"
+    )
 
 
 def test_without_a_header_a_snapshot_covers_the_subscriptions_that_it_mentions() -> None:

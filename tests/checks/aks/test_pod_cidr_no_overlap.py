@@ -8,6 +8,7 @@ from tests.estate import OTHER_SUB, Thing, arm, audit, cluster, gap, outcomes, p
 
 CHECK = "aks-pod-cidr-no-overlap"
 HUB = arm("hub", "Microsoft.Network/virtualNetworks", "hub", OTHER_SUB)
+RT = arm("net", "Microsoft.Network/routeTables", "rt")
 NARROW = vnet("net", prefixes=["10.0.0.0/16"])
 
 
@@ -67,6 +68,7 @@ CASES = {
     "service range not in the data": (
         [ml(network={"serviceCidr": None, "serviceCidrs": None})], "unknown", "network-unread"),
     "service range that is none": ([ml(network={"serviceCidrs": ["x"]})], "unknown", "network-unread"),
+    "network plugin not in the data": ([ml(network={"networkPlugin": None})], "unknown", "network-unread"),
     "no range": ([ml("pods")], "unknown", "unparsable"),
     "overlay without a range": ([ml(None)], "unknown", "pod-range-unset"),
     "cut short": ([ml(networkProfile=None, agentPoolProfiles=None)], "unknown", "pod-range-unset"),
@@ -90,6 +92,13 @@ TWINS = {
     "kubenet, one table, inside the other's": (sharing("192.168.64.0/24"), [("fail", "overlaps-kubenet-twin")] * 2),
     "kubenet, one table, ranges apart": (sharing("172.24.0.0/16"), [("pass", "no-overlap")] * 2),
     "kubenet, tables apart": (sharing("192.168.0.0/16", apart=True), [("pass", "no-overlap")] * 2),
+    "kubenet, one table, the other's range is not in the data": (
+        [*sharing("172.24.0.0/16")[:1], kubenet("b", "", nodes=subnet("b", "10.0.1.0/24", table=RT))],
+        [("unknown", "network-unread"), ("unknown", "pod-range-unset")]),
+    "one table, the other's plugin is not in the data": (
+        [*sharing("172.24.0.0/16")[:1], ml("172.24.0.0/16", "b", nodes=subnet("b", "10.0.1.0/24", table=RT),
+                                           network={"networkPlugin": None})],
+        [("unknown", "network-unread")] * 2),
     "the other cluster's pools are not in the data": (
         sharing("172.24.0.0/16", agentPoolProfiles=None),
         [("unknown", "cluster-unreadable"), ("unknown", "network-unread")]),

@@ -49,7 +49,7 @@ CASES = {
     "range that is none": ([ml("172.30.0.0/99")], "unknown", "unparsable"),
     "cut short": ([ml(networkProfile=None, agentPoolProfiles=None)], "unknown", "range-unset"),
     "pools not in the data": ([ml(agentPoolProfiles=None)], "unknown", "cluster-unreadable"),
-    "no network profile, managed": ([cluster(networkProfile=None)], "not-applicable", "no-network-profile"),
+    "no network profile": ([cluster(networkProfile=None)], "unknown", "range-unset"),
 }  # fmt: skip
 
 

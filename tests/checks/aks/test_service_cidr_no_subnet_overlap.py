@@ -47,6 +47,8 @@ CASES = {
     "a /12": ([ml("172.16.0.0/12")], "fail", "too-large"),
     "a peer that is not connected": (
         peered("10.60.0.0/20", readable=False, prefixes=["10.60.0.0/16"], state="Initiated"), "pass", "no-overlap"),
+    "a peering whose state is not in the data": (
+        peered("10.60.0.0/20", readable=False, prefixes=["10.60.0.0/16"], state=""), "unknown", "peer-unreadable"),
     "a peer without prefixes": (peered("172.20.0.0/16", readable=False, prefixes=[]), "unknown", "peer-unreadable"),
     "a peer unread, but a subnet hit": (
         peered("10.0.0.0/24", readable=False, prefixes=[]), "fail", "overlaps-subnet"),
