@@ -63,6 +63,7 @@ class World:
 
     folder: Path
     now: datetime = START
+    environment: dict[str, str] = field(default_factory=dict)
     nights: list[Report] = field(default_factory=list)
     scanned: list[Settings] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
@@ -135,7 +136,7 @@ class World:
             settings=self.settings,
             plans=plans,
             options=options,
-            environment={},
+            environment=self.environment,
             clock=lambda: self.now,
             say=self.say,
             scan=self.scan,
