@@ -97,7 +97,7 @@ CASES: dict[str, tuple[Any, str, str]] = {
     "full": (groups(3, here("10.0.0.0/29")), "fail", "full"),
     "one address left of three": (groups(2, here("10.0.0.0/29")), "pass", "usable"),
     "fewer than a fifth left": (groups(9, here("10.0.0.0/28")), "warn", "nearly-full"),
-    "just a fifth left": (groups(8, here("10.0.0.0/28")), "pass", "usable"),
+    "more than a fifth left": (groups(8, here("10.0.0.0/28")), "pass", "usable"),
     "windows": (container_group(into=here(), osType="Windows"), "warn", "windows"),
     "public address": (
         container_group(into=here(), ipAddress={"type": "Public", "ip": "20.1.1.1"}), "warn", "public-address"),

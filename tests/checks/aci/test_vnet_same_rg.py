@@ -4,7 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.estate import OTHER_SUB, SubnetThing, Thing, arm, audit, container_group, gap, outcomes, rg, subnet, workspace
+from tests.estate import (
+    OTHER_SUB,
+    SubnetThing,
+    Thing,
+    arm,
+    audit,
+    container_group,
+    gap,
+    outcomes,
+    rg,
+    subnet,
+    workspace,
+)
 
 CHECK = "aci-vnet-same-rg"
 
