@@ -26,7 +26,10 @@ TRACEBACK = "AUDITOR_TRACEBACK"
 SERVICE_TABLES = ("schedule", "service")
 """Tables of the file that `auditor serve` reads for itself."""
 FORMATS = ("html", "json", "csv", "sarif", "ocsf", "markdown", "junit", "prometheus")
-GROUPINGS = ("triage", "drift", "severity", "outcome", "check", "cluster", "subscription")
+GROUPINGS = (
+    *("triage", "drift", "severity", "outcome", "check", "cluster", "subscription"),
+    *("source", "mcsb", "cis-aks", "cis-azure", "mlps"),  # the frameworks of auditor/data/frameworks.json
+)
 
 Kind = Literal["text", "number", "switch", "path", "place", "list", "paths", "table"]
 """A `place` is a path or `-`, the standard stream; a `list` holds texts."""

@@ -1,7 +1,7 @@
 """`python -m auditor.cli.docs [--check]`: the pages that are generated from the program itself, in a checkout.
 
-It writes docs/checks, docs/configuration.md, docs/cli.md and the marked parts of README.md; with `--check` it writes
-nothing and fails if one of them is stale, so that CI compares them.
+It writes docs/checks, docs/configuration.md, docs/cli.md, docs/frameworks.md and the marked parts of README.md; with
+`--check` it writes nothing and fails if one of them is stale, so that CI compares them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,11 @@ def main(arguments: list[str]) -> int:
 def generated(root: Path) -> dict[Path, str]:
     """Every generated page of the checkout at `root`, by its path."""
     from auditor.cli.pages import catalogue_table, check_pages
+    from auditor.report.frameworks import page
 
     docs = root / "docs"
     pages = {docs / "configuration.md": configuration_page(), docs / "cli.md": command_line_page()}
+    pages[docs / "frameworks.md"] = GENERATED + page()
     pages |= {docs / "checks" / name: GENERATED + text for name, text in check_pages().items()}
     readme = (root / "README.md").read_text(encoding="utf-8")
     pages[root / "README.md"] = with_parts(

@@ -6,6 +6,7 @@ import csv
 import io
 
 from auditor.findings import Finding, Report, sort_key
+from auditor.report.frameworks import labels
 from auditor.report.legible import command_line, one_line
 
 COLUMNS = (
@@ -34,6 +35,7 @@ COLUMNS = (
     "document",
     "section",
     "url",
+    "controls",
 )
 # What makes a cell a formula in Excel, LibreOffice or Google Sheets (OWASP, CSV injection), full-width forms included.
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "|", "%")
@@ -84,4 +86,5 @@ def _row(finding: Finding) -> tuple[str, ...]:
         finding.source.document,
         finding.source.section,
         finding.source.url,
+        "; ".join(labels(finding.check)),
     )

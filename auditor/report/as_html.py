@@ -21,8 +21,9 @@ from auditor import resources
 from auditor.clouds import PROFILES, PUBLIC
 from auditor.findings import Finding, Report
 from auditor.report.embedding import details, embed, happened
+from auditor.report.frameworks import controls_of, frameworks, labels
 from auditor.report.legible import legible
-from auditor.report.matrix import matrix
+from auditor.report.matrix import belonging, evidence, matrix
 from auditor.report.picture import pictures
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, TrendPoint, line
@@ -61,7 +62,9 @@ def html_page(
             static_limit=STATIC,
             total=len(findings),
             cloud_name=cloud_name(report),
-            matrix=matrix(findings),
+            matrix=matrix(findings, belongs := belonging(report)),
+            evidence=evidence(findings, belongs),
+            controls=functools.partial(labels, lang=lang),
             pictures=(drawn := pictures(report)),
             pictures_left_out=len(report.topologies) - len(drawn),
             section_name=functools.partial(section_name, words=words),
@@ -121,11 +124,27 @@ def _settings(report: Report, lang: str, offered: tuple[str, ...], group_by: Gro
         "words": {each: _catalogue(wording(each)) for each in offered if each != "en"},
         "groupBy": group_by,
         "groupings": GROUPINGS,
+        "frameworks": _frameworks(report),
         "run": legible(report.run.id),
         "startedAt": legible(report.run.started_at),
         "azCloud": az_cloud_name(report),
         "compared": report.baseline is not None,
     }
+
+
+def _frameworks(report: Report) -> list[dict[str, Any]]:
+    """The frameworks for the script, with the controls of the checks that ran."""
+    ran = sorted({finding.check for finding in report.findings})
+    return [
+        {
+            "id": each.id,
+            "name": each.name,
+            "short": each.short,
+            "controls": each.controls,
+            "checks": {check: found for check in ran if (found := controls_of(check).get(each.id))},
+        }
+        for each in frameworks()
+    ]
 
 
 def _catalogue(words: NullTranslations) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from auditor.findings import Finding, Report, sort_key
 from auditor.report.embedding import web_link
+from auditor.report.frameworks import controls_of, frameworks, labels
 from auditor.report.legible import command_line, legible, shown
 from auditor.values import Outcome, Severity
 
@@ -123,13 +124,21 @@ def _compliance(finding: Finding) -> dict[str, Any]:
     status_id, status = _COMPLIANCE[finding.outcome]
     return {
         "control": legible(finding.check),
-        "requirements": [legible(f"{finding.source.document}, {finding.source.section}".strip(", "))],
-        "standards": [legible(finding.source.document) or "auditor"],
+        "requirements": [
+            legible(f"{finding.source.document}, {finding.source.section}".strip(", ")),
+            *labels(finding.check),
+        ],
+        "standards": [legible(finding.source.document) or "auditor", *_standards(finding)],
         "status_id": status_id,
         "status": status,
         "status_code": legible(finding.reason),
         "status_details": [legible(finding.message)],
     }
+
+
+def _standards(finding: Finding) -> list[str]:
+    mapped = controls_of(finding.check)
+    return [f"{each.name['en']} {each.version}" for each in frameworks() if each.id in mapped]
 
 
 def _cloud(finding: Finding) -> dict[str, Any]:

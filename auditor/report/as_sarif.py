@@ -13,6 +13,7 @@ from typing import Any
 
 from auditor.findings import Finding, Report, sort_key
 from auditor.report.embedding import web_link
+from auditor.report.frameworks import Framework, controls_of, frameworks
 from auditor.report.legible import command_line, legible
 from auditor.values import Outcome, Severity
 
@@ -47,6 +48,10 @@ def render_sarif(report: Report) -> bytes:
     findings = sorted(report.findings, key=sort_key)
     rules = {finding.check: _rule(finding) for finding in findings}
     numbers = {check: number for number, check in enumerate(sorted(rules))}
+    taxonomies = [each for each in frameworks() if any(each.id in controls_of(check) for check in numbers)]
+    for check, rule in rules.items():
+        if related := _relationships(check, taxonomies):
+            rule["relationships"] = related
     document = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -57,8 +62,12 @@ def render_sarif(report: Report) -> bytes:
                         "name": legible(report.tool.name),
                         "version": legible(report.tool.version),
                         "rules": [rules[check] for check in numbers],
+                        "supportedTaxonomies": [
+                            {"name": each.name["en"], "index": number} for number, each in enumerate(taxonomies)
+                        ],
                     }
                 },
+                "taxonomies": [_taxonomy(each) for each in taxonomies],
                 "automationDetails": {
                     "id": f"auditor/{legible(report.run.cloud)}/{legible(report.run.id)}",
                 },
@@ -89,6 +98,38 @@ def _rule(finding: Finding) -> dict[str, Any]:
     if link := web_link(finding.source.url):
         rule["helpUri"] = urllib.parse.quote(link, safe=":/?#[]@!$&'()*+,;=%~")
     return rule
+
+
+def _taxonomy(framework: Framework) -> dict[str, Any]:
+    """SARIF 3.19.3: a framework as a tool component whose taxa are its controls."""
+    return {
+        "name": framework.name["en"],
+        "version": framework.version,
+        "organization": framework.organization,
+        "informationUri": framework.url,
+        "shortDescription": {"text": f"{framework.name['en']} {framework.version}, as far as checks speak of it"},
+        "isComprehensive": False,
+        "taxa": [
+            {"id": control, "shortDescription": {"text": framework.title(control)}} for control in framework.controls
+        ],
+    }
+
+
+def _relationships(check: str, taxonomies: list[Framework]) -> list[dict[str, Any]]:
+    """What a rule gives evidence for; `relevant`, since a passing check does not fulfil a control."""
+    mapped = controls_of(check)
+    return [
+        {
+            "target": {
+                "id": control,
+                "index": list(framework.controls).index(control),
+                "toolComponent": {"name": framework.name["en"], "index": number},
+            },
+            "kinds": ["relevant"],
+        }
+        for number, framework in enumerate(taxonomies)
+        for control in mapped.get(framework.id, ())
+    ]
 
 
 def _result(finding: Finding, numbers: dict[str, int]) -> dict[str, Any]:

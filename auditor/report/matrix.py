@@ -1,11 +1,13 @@
-"""Requirements against clusters: the table that an auditor files as evidence."""
+"""Requirements and controls against clusters: the tables that an auditor files as evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.findings import Finding
+from auditor.findings import Finding, Report
+from auditor.report.frameworks import Framework, controls_of, frameworks
 from auditor.report.triage import cluster_of
 
 COLUMNS = 40  # clusters that a page shows; those with the worst outcomes come first when there are more
@@ -30,26 +32,110 @@ class Matrix:
     """How many clusters have no column."""
 
 
-def matrix(findings: Sequence[Finding]) -> Matrix:
-    """The table of all findings that belong to one cluster."""
-    worst: dict[tuple[str, str], Finding] = {}
-    names: dict[str, str] = {}
-    titles: dict[str, str] = {}
-    for finding in findings:
-        cluster = cluster_of(finding)
-        if not cluster:
-            continue
-        key = cluster.casefold()
-        names.setdefault(key, cluster)
-        titles.setdefault(finding.check, finding.title)
-        held = worst.get((finding.check, key))
-        if held is None or finding.outcome.rank < held.outcome.rank:
-            worst[finding.check, key] = finding
-    columns = _columns(worst, names)
-    rows = tuple(
-        Row(check, title, tuple(worst.get((check, key)) for key in columns)) for check, title in sorted(titles.items())
-    )
-    return Matrix(tuple(names[key] for key in columns), rows, len(names) - len(columns))
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found for the controls of one framework, cluster by cluster; `unmapped` checks ran and fit none."""
+
+    framework: Framework
+    clusters: tuple[str, ...]
+    rows: tuple[ControlRow, ...]
+    left_out: int
+    unmapped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """One control, and for each cluster the worst finding of its checks; None where there is none."""
+
+    control: str
+    checks: tuple[str, ...]
+    cells: tuple[Finding | None, ...]
+
+
+Belonging = Mapping[str, tuple[str, ...]]
+"""Finding id to the clusters that it counts for, where the finding itself names none."""
+
+
+def belonging(report: Report) -> Belonging:
+    """By the topologies: a finding about a subnet or a registry counts for every cluster that uses it."""
+    found: dict[str, list[str]] = {}
+    for topology in report.topologies:
+        judged = (*(node.findings for node in topology.nodes), *(edge.findings for edge in topology.edges))
+        for finding in (each for ids in judged for each in ids):
+            found.setdefault(finding, []).append(topology.cluster)
+    return {finding: tuple(dict.fromkeys(clusters)) for finding, clusters in found.items()}
+
+
+def matrix(findings: Sequence[Finding], belongs: Belonging | None = None) -> Matrix:
+    """The table of all findings that belong to a cluster, a row a check."""
+    table = _Table.of(findings, belongs or {}, lambda finding: (finding.check,))
+    titles = {finding.check: finding.title for finding in reversed(findings)}
+    rows = tuple(Row(check, titles[check], table.cells(check)) for check in sorted(table.rows))
+    return Matrix(table.clusters, rows, table.left_out)
+
+
+def evidence(findings: Sequence[Finding], belongs: Belonging | None = None) -> tuple[Evidence, ...]:
+    """A table a framework, a row a control that some check gave evidence for."""
+    made = []
+    for framework in frameworks():
+        table = _Table.of(findings, belongs or {}, functools.partial(_controls, framework))
+        ran = dict.fromkeys(finding.check for finding in findings)
+        rows = tuple(
+            ControlRow(
+                control,
+                tuple(check for check in sorted(ran) if control in controls_of(check).get(framework.id, ())),
+                table.cells(control),
+            )
+            for control in framework.controls
+            if control in table.rows
+        )
+        unmapped = tuple(sorted(check for check in ran if not controls_of(check).get(framework.id)))
+        if rows:
+            made.append(Evidence(framework, table.clusters, rows, table.left_out, unmapped))
+    return tuple(made)
+
+
+def _controls(framework: Framework, finding: Finding) -> tuple[str, ...]:
+    return controls_of(finding.check).get(framework.id, ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The worst finding a row and cluster; clusters are folded where they are keys."""
+
+    worst: dict[tuple[str, str], Finding]
+    names: dict[str, str]
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, findings: Sequence[Finding], belongs: Belonging, rows_of: Callable[[Finding], Iterable[str]]) -> _Table:
+        worst: dict[tuple[str, str], Finding] = {}
+        names: dict[str, str] = {}
+        for finding in findings:
+            own = cluster_of(finding)
+            for cluster in (own,) if own else belongs.get(finding.id, ()):
+                key = cluster.casefold()
+                for row in rows_of(finding):
+                    names.setdefault(key, cluster)
+                    held = worst.get((row, key))
+                    if held is None or finding.outcome.rank < held.outcome.rank:
+                        worst[row, key] = finding
+        return cls(worst, names, tuple(_columns(worst, names)))
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        return tuple(self.names[key] for key in self.columns)
+
+    @property
+    def rows(self) -> set[str]:
+        return {row for row, _ in self.worst}
+
+    @property
+    def left_out(self) -> int:
+        return len(self.names) - len(self.columns)
+
+    def cells(self, row: str) -> tuple[Finding | None, ...]:
+        return tuple(self.worst.get((row, key)) for key in self.columns)
 
 
 def _columns(worst: dict[tuple[str, str], Finding], names: dict[str, str]) -> list[str]:

@@ -10,7 +10,20 @@ from typing import Literal, get_args
 from auditor.findings import Finding, Report, sort_key
 from auditor.values import Outcome, ResourceId, Severity
 
-GroupBy = Literal["triage", "drift", "severity", "outcome", "check", "cluster", "subscription"]
+GroupBy = Literal[
+    "triage",
+    "drift",
+    "severity",
+    "outcome",
+    "check",
+    "cluster",
+    "subscription",
+    "source",
+    "mcsb",
+    "cis-aks",
+    "cis-azure",
+    "mlps",
+]
 GROUPINGS: tuple[GroupBy, ...] = get_args(GroupBy)
 CLUSTER_TYPE = "microsoft.containerservice/managedclusters"
 NO_GROUP = ""

@@ -96,6 +96,7 @@
     "fail-critical": _("Critical violations"), "fail-high": _("High violations"), "fail-medium": _("Medium violations"), "fail-low": _("Low violations"), "fail-info": _("Informational violations"),
     warn: _("Warnings"), unknown: _("Unknown: what decides could not be read"), waived: _("Accepted by a waiver"), pass: _("As documented"), "not-applicable": _("Not applicable"),
   })[key];
+  const inTongue = (words) => words[lang] || words.en;
   const lastOf = (id) => id.slice(id.lastIndexOf("/") + 1);
   const groupings = {
     triage: { name: () => _("Triage"), key: (at) => columns.section[at], label: (key) => sectionName(data.sections[key]), order: (a, b) => a - b },
@@ -106,6 +107,18 @@
     cluster: { name: () => _("Cluster"), key: (at) => columns.cluster[at], label: (key) => lastOf(texts.cluster[key]) || _("No cluster"), order: (a, b) => (!texts.cluster[a]) - (!texts.cluster[b]) || (lastOf(texts.cluster[a]) < lastOf(texts.cluster[b]) ? -1 : 1) },
     subscription: { name: () => _("Subscription"), key: (at) => columns.subscription[at], label: (key) => texts.subscription[key] || _("No subscription"), order: (a, b) => (texts.subscription[a] < texts.subscription[b] ? -1 : 1) },
   };
+
+  for (const each of settings.frameworks) {
+    const ids = Object.keys(each.controls);
+    const keys = texts.check.map((check) => (each.checks[check] || []).map((control) => ids.indexOf(control)));
+    const none = ids.length;
+    groupings[each.id] = {
+      name: () => inTongue(each.short),
+      key: (at) => (keys[columns.check[at]].length ? keys[columns.check[at]] : none),
+      label: (key) => (key === none ? _("No control of this framework") : ids[key] + " · " + inTongue(each.controls[ids[key]])),
+      order: (a, b) => a - b,
+    };
+  }
 
   // ---- state and filtering ------------------------------------------------------------------------------------
   const facets = [
@@ -152,7 +165,8 @@
 
   // ---- a finding ----------------------------------------------------------------------------------------------
   const opened = new Set();
-  const row = (at) => {
+  const row = (given) => {
+    const at = given < 0 ? ~given : given;
     const out = outcome(at), state = drift(at);
     const badges = h("span", "f-badges", h("span", "out", icon(out), outcomeName(out)));
     if (["fail", "warn", "unknown"].includes(out)) badges.append(" ", h("span", "sev sev-" + severity(at), severityName(severity(at))));
@@ -171,7 +185,7 @@
     });
     if (opened.has(at)) fold.open = true;
     const article = h("article", "f o-" + out, fold);
-    article.id = columns.id[at];
+    if (given >= 0) article.id = columns.id[at];
     return article;
   };
   const part = (title, names, ...children) => h("div", "part" + (names ? " " + names : ""), h("h4", "", title), ...children);
@@ -233,6 +247,8 @@
       fact(_("Required by"), more.link ? set(h("a", "", said), { href: more.link, rel: "noopener noreferrer", target: "_blank" }) : said);
     }
     fact(_("Check"), code(text("check", at)), sep(), code(text("reason", at)));
+    const controls = settings.frameworks.flatMap((each) => (each.checks[text("check", at)] || []).map((control) => inTongue(each.short) + " " + control));
+    if (controls.length) fact(_("Controls"), controls.join(", "));
     if (more.reasons) fact(_("Reasons"), more.reasons.join(", "));
     fact(_("Resource"), code(idOf(at)));
     if (text("part", at)) fact(_("Part"), code(text("part", at)));
@@ -274,11 +290,11 @@
     folds.clear();
     const way = groupings[group];
     const groups = new Map();
-    for (const at of shown) {
-      const key = way.key(at);
-      if (!groups.has(key)) groups.set(key, []);
-      groups.get(key).push(at);
-    }
+    for (const at of shown)
+      [].concat(way.key(at)).forEach((key, again) => {
+        if (!groups.has(key)) groups.set(key, []);
+        groups.get(key).push(again ? ~at : at); // ~at: stands in an earlier group too, where its id is
+      });
     const small = shown.length <= WHOLE;
     watcher = small ? null : new IntersectionObserver((seen) => {
       for (const each of seen) (each.isIntersecting ? draw : drop)(each.target);

@@ -49,7 +49,7 @@ def until(page: Page, condition: str) -> None:
 def opened(page: Page) -> Page:
     """With every group and every finding unfolded, and filled."""
     page.evaluate(
-        "document.querySelectorAll('#app details, .static details, .picture, .picture details')"
+        "document.querySelectorAll('#app details, .static details, .picture, .picture details, .matrix')"
         ".forEach(each => each.open = true)"
     )
     until(page, "[...document.querySelectorAll('#app .f-body')].every(body => body.querySelector('.meta'))")
@@ -121,14 +121,15 @@ def test_the_head_says_verdict_drift_coverage_and_gaps(reader: Reader) -> None:
 
 def test_the_matrix_says_of_each_cluster_what_it_meets(reader: Reader) -> None:
     page = reader.open(NIGHT)
-    page.locator(".matrix:visible > summary").click()
-    cells = page.locator(".matrix:visible tr", has_text="The API server of the cluster is private").locator("td").all()
-    clusters = [each.inner_text() for each in page.locator(".matrix:visible thead th span").all()]
+    table = page.locator(".matrix:visible").first
+    table.locator("> summary").click()
+    cells = table.locator("tr", has_text="The API server of the cluster is private").locator("td").all()
+    clusters = [each.inner_text() for each in table.locator("thead th span").all()]
     said = dict(zip(clusters, [cell.text_content() for cell in cells], strict=True))
     assert said["aks-dev"] == "Fail"
     assert said["aks-vision"] == "Pass"
     assert said["aks-edge-01"] == "·"
-    page.locator(".matrix:visible td a", has_text="Fail").first.click()
+    table.locator("td a", has_text="Fail").first.click()
     page.locator("article.aim .meta").wait_for()
 
 
@@ -261,6 +262,31 @@ def test_groups_by(grouping: str, first: str, reader: Reader) -> None:
     page.get_by_label("Group by").select_option(grouping)
     assert page.locator(".group h3").first.inner_text() == first
     assert page.locator("#app article").count() == 36
+
+
+def test_groups_by_a_framework_and_a_finding_stands_under_each_of_its_controls(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.get_by_label("Group by").select_option("cis-aks")
+    headings = [each.inner_text() for each in page.locator(".group h3").all()]
+    assert headings[0].startswith("5.4.1 · Access to the control plane is restricted")
+    assert headings[-1].startswith("No control of this framework")
+    private = page.locator("article", has_text="the API server of aks-dev answers on a public address")
+    assert private.count() == 2  # under 5.4.1 and 5.4.2
+    ids = [each.get_attribute("id") for each in page.locator("#app article[id]").all()]
+    assert len(ids) == len(set(ids)) == len(NIGHT.findings)
+    private.last.locator("summary").click()
+    private.last.locator(".meta").wait_for()
+    assert "CIS AKS 5.4.2" in private.last.locator(".meta").inner_text()
+
+
+def test_the_evidence_of_a_framework_is_a_table(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    table = page.locator(".matrix:visible", has_text="CIS Azure Kubernetes Service")
+    table.locator("summary").click()
+    row = table.locator("tbody tr", has_text="5.4.2")
+    assert "aks-private-api-server" in row.locator("th").inner_text()
+    row.locator("td a", has_text="Fail").first.click()
+    page.locator("article.aim .meta").wait_for()
 
 
 def test_group_by_can_be_chosen_beforehand(reader: Reader) -> None:
