@@ -130,10 +130,8 @@ def _node_of(made: Drawing, finding: Finding) -> str | None:
         return None
     if made.nodes[subject].kind == "subnet" and not any(line.target == subject for line in made.lines):
         return None  # of whoever uses that subnet
-    if finding.check == "nsg-default-outbound-kept" and key_of(finding.part or "") not in made.nodes:
-        return None  # the same security group on a subnet of somebody else
-    if finding.check == "acr-network-path":
-        return None  # the same registry from somebody else's network
+    if finding.part and finding.check in ("nsg-default-outbound-kept", "acr-network-path"):
+        return None  # the same security group on a subnet, the same registry from a network of somebody else
     return subject
 
 

@@ -245,7 +245,7 @@ def _add_registry(inventory: Inventory, made: Drawing, use: RegistryUse, subnets
     for subnet in subnets:
         inside = [endpoint for endpoint in near if _home(endpoint) == key_of(subnet.network_id)]
         for end in [endpoint.key for endpoint in inside] or [registry]:
-            made.line(key_of(subnet.id), end, "reaches", {key_of(subnet.id)}, {registry})
+            made.line(key_of(subnet.id), end, "reaches", {key_of(subnet.id), key_of(subnet.network_id)}, {registry})
     puller = next(key for key, node in made.nodes.items() if node.kind == "kubelet-identity")
     made.line(puller, registry, "pulls-from", {made.cluster.key}, {registry})
 

@@ -157,6 +157,25 @@ def test_the_same_group_on_a_subnet_of_another_cluster_is_not_this_ones_matter()
     seen = {*edge(first, "filtered-by").findings}, {*edge(second, "filtered-by").findings}
     assert [len(each) for each in seen] == [1, 1]
     assert seen[0] != seen[1]
+    assert node(first, "security-group").findings == node(second, "security-group").findings == ()
+
+
+def test_a_setting_of_the_router_judges_no_frontend_where_it_cannot_be() -> None:
+    router = frontend("router", inside=NODES, address="10.0.3.250", ports=(443,))
+    other = frontend("other", inside=NODES, address="10.0.3.251", ports=(8443,))
+    lb = balancer("kubernetes", router, other)
+    topology, findings = judged(ML, lb, attached(ML, registry=IMAGES), checks=("aml-aks-internal-lb",))
+    assert set(edge(topology, "answers-at", "10.0.3.250").findings) == set(findings)
+    assert edge(topology, "answers-at", "10.0.3.251").findings == ()
+
+
+def test_the_registrys_own_firewall_is_judged_where_its_network_meets_it() -> None:
+    doors = subnet("doors", "10.0.8.0/24")
+    door = private_endpoint("door", to=IMAGES, into=doors, group_id="registry", address="10.0.8.4")
+    for things, relation in (((ML,), "reaches"), ((ML, door), "leads-to")):
+        topology, findings = judged(*things, attached(ML, registry=IMAGES), checks=("acr-network-path",))
+        assert findings
+        assert set(edge(topology, relation, "images").findings) == set(findings)
 
 
 @pytest.mark.parametrize(
