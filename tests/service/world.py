@@ -48,9 +48,9 @@ def night(number: int, *findings: Finding, **how: Any) -> Report:
     return msgspec.structs.replace(made, run=msgspec.structs.replace(made.run, id=f"{started}-{number:06x}"))
 
 
-def finding(check: str, name: str, outcome: str, **how: Any) -> Finding:
-    """A finding about a cluster of this name."""
-    return nights.finding(check, nights.resource(name, SCOPE), outcome, **how)
+def finding(check: str, cluster: str, outcome: str, **how: Any) -> Finding:
+    """A finding about a cluster; `name` is what Azure calls it, if not that."""
+    return nights.finding(check, nights.resource(cluster, SCOPE), outcome, **how)
 
 
 FIRST = (finding("nsg-acr-outbound", "aks-1", "pass"), finding("rbac-acr-pull", "aks-1", "fail"))
