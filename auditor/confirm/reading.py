@@ -65,12 +65,16 @@ def _one(wire: Wire, target: One) -> Answer:
 
 
 def _answer(asked: str, body: Any) -> Answer:
-    if not isinstance(body, dict) or fold(str(body.get("id") or "")) != fold(asked):
+    kind = ResourceId.parse(asked).type
+    answered = fold(str(body.get("id") or "")) if isinstance(body, dict) else ""
+    # A role definition answers at every scope below those where it may be assigned, by the id that it has there.
+    alike = answered.rsplit("/", 1)[-1] == fold(asked).rsplit("/", 1)[-1]
+    if answered != fold(asked) and not (kind == DEFINITIONS and alike):
         raise Failure("bad-response", "the answer is not the resource that was asked for")
-    reduced = keep_allowed({**body, "type": ResourceId.parse(asked).type})
+    reduced = keep_allowed({**body, "id": asked, "type": kind})
     if reduced is None:
         raise Failure("bad-response", "the answer is of another type than the id says")
-    return {asked: with_condition(reduced) if ResourceId.parse(asked).type == ASSIGNMENTS else reduced}
+    return {asked: with_condition(reduced) if kind == ASSIGNMENTS else reduced}
 
 
 def _body(wire: Wire, asked: ResourceId) -> Any:
