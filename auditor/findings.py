@@ -179,9 +179,14 @@ class Command(Record, frozen=True, kw_only=True):
 
 
 class Remediation(Record, frozen=True, kw_only=True):
-    """How to mend it: prose, and commands where every value fits its grammar."""
+    """How to mend it: prose, and commands where every value fits its grammar.
+
+    `summary` is rendered in the run's language; `template` is its constant English text over the finding's facts and
+    the names that `auditor.api.Mend` lists.
+    """
 
     summary: str
+    template: str = ""
     commands: tuple[Command, ...] = ()
 
 

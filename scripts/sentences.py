@@ -38,7 +38,7 @@ SPOKEN = (
 """Modules of the engine whose words end up in findings, gaps, notes or traces."""
 
 _SILENT_CALLS = re.compile(
-    r"(\w*(Problem|Error|Read|BrokenLine)|_Unreadable|Source|Evidence\.path|cast|TypeVar|lru_cache|compile|search|sub|match|"
+    r"(\w*(Problem|Error|Read|BrokenLine)|_Unreadable|Evidence\.path|cast|TypeVar|lru_cache|compile|search|sub|match|"
     r"split|rsplit|replace|startswith|endswith|removeprefix|removesuffix|partition|rpartition|strip|rstrip|lstrip|"
     r"get|show|getattr|setattr|hasattr|encode|decode|_walk|keep_own|_list_assignments|add_argument|write|strftime)$"
 )
@@ -109,6 +109,9 @@ class _Walker(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         name = ast.unparse(node.func).rsplit(".", 1)[-1]
+        if name == "Source" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            self.texts.append(str(node.args[1].value))  # the clause's heading; key and path are for programs
+            return
         if _SILENT_CALLS.fullmatch(name):
             return
         if isinstance(node.func, ast.Attribute):

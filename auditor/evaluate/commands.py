@@ -41,7 +41,7 @@ def remediation(mend: Mend, facts: Mapping[str, Any], summary: str) -> Remediati
         argv = _filled(template, facts)
         if argv is not None:
             commands.append(Command(argv=argv, text=shlex.join(argv)))
-    return Remediation(summary=summary, commands=tuple(commands))
+    return Remediation(summary=summary, template=mend.summary, commands=tuple(commands))
 
 
 def _filled(template: tuple[str, ...], facts: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -11,16 +11,17 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from gettext import NullTranslations
 from typing import Any
 
 from markupsafe import Markup
 
 from auditor import resources
-from auditor.clouds import PROFILES, PUBLIC
 from auditor.findings import Finding, Report
-from auditor.report.embedding import details, embed, happened
+from auditor.i18n import Translator
+from auditor.report.clouds import az_cloud_name, cloud_name
+from auditor.report.embedding import details, embed, happened, telling
 from auditor.report.frameworks import controls_of, frameworks, labels
 from auditor.report.legible import legible
 from auditor.report.matrix import belonging, evidence, matrix
@@ -28,7 +29,7 @@ from auditor.report.picture import pictures
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, TrendPoint, line
 from auditor.report.triage import GROUPINGS, GroupBy, Section, reading_order, section_of, verdict
-from auditor.report.wording import languages, wording
+from auditor.report.wording import Saying, languages, original, sayings, speaker, wording
 
 STATIC = 500  # findings that are readable without JavaScript
 
@@ -38,10 +39,10 @@ def html_page(
 ) -> str:
     """The whole page. `history_trend` holds earlier runs, oldest first; this run is added to it."""
     findings = reading_order(report.findings)
-    data = embed(findings)
     style, script = _asset("report.css"), _asset("report.js")
     words = wording(lang)
     offered = languages() if lang in languages() else (lang, *languages())
+    data = embed(findings, offered, also=_notes(report))
     return (
         environment(words)
         .get_template("report.html.j2")
@@ -58,7 +59,9 @@ def html_page(
             script_hash=_hash(script),
             data=data,
             settings=_settings(report, lang, offered, group_by),
-            static=_static(findings),
+            static=_static(findings, speaker(lang)),
+            say=_say(speaker(lang)),
+            english=original,
             static_limit=STATIC,
             total=len(findings),
             cloud_name=cloud_name(report),
@@ -71,18 +74,6 @@ def html_page(
             az_cloud=az_cloud_name(report),
         )
     )
-
-
-def cloud_name(report: Report) -> str:
-    """The cloud as people call it."""
-    profile = PROFILES.get(report.run.cloud)
-    return profile.title if profile else legible(report.run.cloud)
-
-
-def az_cloud_name(report: Report) -> str:
-    """What `az cloud set --name` takes, for a cloud that the Azure CLI does not speak to of itself."""
-    profile = PROFILES.get(report.run.cloud)
-    return profile.az_name or "" if profile and profile.az_name != PUBLIC.az_name else ""
 
 
 def section_name(section: Section, words: NullTranslations) -> str:
@@ -122,6 +113,7 @@ def _settings(report: Report, lang: str, offered: tuple[str, ...], group_by: Gro
     return {
         "lang": lang,
         "words": {each: _catalogue(wording(each)) for each in offered if each != "en"},
+        "joins": {each: speaker(each).separator for each in offered},
         "groupBy": group_by,
         "groupings": GROUPINGS,
         "frameworks": _frameworks(report),
@@ -155,24 +147,60 @@ def _catalogue(words: NullTranslations) -> dict[str, str]:
 
 def _head(report: Report, lang: str, history_trend: Sequence[TrendPoint]) -> dict[str, Any]:
     """What the head says in one language."""
-    words = wording(lang)
+    words, tell = wording(lang), telling(speaker(lang))
+    kinds = _kinds(words)
     scopes = report.run.scopes
     gaps = sorted(report.run.gaps, key=lambda gap: (gap.scope.casefold(), gap.what))
     return {
         "lang": lang,
         "words": words,
+        "say": _say(speaker(lang)),
         "verdict": verdict(report, words),
         "read": sum(scope.read for scope in scopes),
         "gaps": [gap for gap in gaps if gap.required],
         "optional_gaps": [gap for gap in gaps if not gap.required],
-        "resources": [(_spoken(kind), count) for kind, count in sorted(report.summary.resources.items()) if count],
+        "resources": [
+            (kinds.get(kind) or _spoken(kind), count)
+            for kind, count in sorted(report.summary.resources.items())
+            if count
+        ],
         "drifted": [
-            {"finding": finding, "why": happened(finding)}
+            {"finding": finding, "message": tell(sayings(finding).message), "why": happened(finding)}
             for finding in reading_order(report.findings)
             if section_of(finding) in (Section.NEW, Section.CHANGED)
         ],
         "bar": _bar(report),
         "trend": _trend(report, history_trend),
+    }
+
+
+def _say(words: Translator) -> Callable[[str], str]:
+    """Says a text that the run said in its language in another."""
+    return lambda text: Saying(original(text)).told(words)
+
+
+def _notes(report: Report) -> list[str]:
+    """The texts in the pictures of networks: why something could not be read."""
+    return sorted({node.note for each in report.topologies for node in each.nodes if not node.read and node.note})
+
+
+def _kinds(words: NullTranslations) -> dict[str, str]:
+    """Kinds of resources as people call them, by their key in the report's summary."""
+    _ = words.gettext
+    return {
+        "clusters": _("clusters"),
+        "workspaces": _("workspaces"),
+        "computes": _("computes"),
+        "extensions": _("extensions"),
+        "containerGroups": _("container groups"),
+        "virtualNetworks": _("virtual networks"),
+        "subnets": _("subnets"),
+        "networkSecurityGroups": _("network security groups"),
+        "routeTables": _("route tables"),
+        "loadBalancers": _("load balancers"),
+        "registries": _("registries"),
+        "privateEndpoints": _("private endpoints"),
+        "roleAssignments": _("role assignments"),
     }
 
 
@@ -217,10 +245,18 @@ def _trend(report: Report, history: Sequence[TrendPoint]) -> dict[str, Any] | No
     }
 
 
-def _static(findings: Sequence[Finding]) -> list[tuple[Section, list[dict[str, Any]]]]:
+def _static(findings: Sequence[Finding], words: Translator) -> list[tuple[Section, list[dict[str, Any]]]]:
     """The first findings by section, each with what its row and its details show."""
     sections: dict[Section, list[dict[str, Any]]] = {}
+    tell = telling(words)
     for finding in findings[:STATIC]:
-        shown = {"finding": finding, "more": details(finding), "why": happened(finding)}
+        says = sayings(finding)
+        shown = {
+            "finding": finding,
+            "title": tell(says.title),
+            "message": tell(says.message),
+            "more": details(finding, tell),
+            "why": happened(finding),
+        }
         sections.setdefault(section_of(finding), []).append(shown)
     return list(sections.items())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from gettext import NullTranslations
 from typing import TypeVar
 
-from auditor.findings import Finding, Report
+from auditor.findings import Finding, GapRecord, Report
+from auditor.i18n import Translator
+from auditor.report.clouds import az_cloud_name
 from auditor.report.legible import command_line, one_line
 from auditor.report.triage import Section, reading_order, section_of, verdict
-from auditor.report.wording import wording
+from auditor.report.wording import Saying, original, sayings, speaker, wording
 from auditor.values import Outcome
 
 T = TypeVar("T")
@@ -23,37 +26,54 @@ _SPECIAL = re.compile(r"([\\`*\[\]<>|~&$]|\b_|_\b|(?<=:)/(?=/)|(?<=www)\.)", re.
 def render_markdown(report: Report, *, lang: str = "en", limit: int = LIMIT) -> bytes:
     """Never more than `limit` bytes (and the few of its end): what does not fit is counted, not cut in the middle."""
     words = wording(lang)
+    _ = words.gettext
     said = verdict(report, words)
-    page = _Page(limit)
+    page = _Page(limit, _("… and {n} more, in report.json"))
     page.add(f"# {said.headline}\n")
     if not report.run.complete:
-        page.add("**Incomplete scan: part of what was asked for could not be read.**\n")
+        page.add(f"**{_('Incomplete scan: part of what was asked for could not be read.')}**\n")
     if said.remarks:
         page.add(" ".join(said.remarks) + "\n")
-    page.add(_counts(report))
+    page.add(_counts(report, words))
+    about = _("Cloud {cloud}, run {run} of {started}; {read} of {all} scopes read")
+    scopes = report.run.scopes
     page.add(
-        f"Cloud {plain(report.run.cloud)}, run {code(report.run.id)} of {plain(report.run.started_at)}; "
-        f"{sum(scope.read for scope in report.run.scopes)} of {len(report.run.scopes)} scopes read\n"
+        about.format(
+            cloud=plain(report.run.cloud),
+            run=code(report.run.id),
+            started=plain(report.run.started_at),
+            read=sum(scope.read for scope in scopes),
+            all=len(scopes),
+        )
+        + "\n"
     )
+    if az_cloud := az_cloud_name(report):
+        page.add(
+            f"{_('Commands below assume that the Azure CLI speaks to this cloud:')} "
+            f"{code(f'az cloud set --name {az_cloud}')}\n"
+        )
     findings = reading_order(report.findings)
     chapters = {
-        "Drift": (Section.NEW, Section.CHANGED, Section.UNVERIFIED, Section.RESOLVED),
-        "Violations": tuple(section for section in Section if section.startswith("fail-")),
-        "Warnings": (Section.WARN,),
-        "Unknown": (Section.UNKNOWN,),
-        "Waived": (Section.WAIVED,),
+        _("Drift"): (Section.NEW, Section.CHANGED, Section.UNVERIFIED, Section.RESOLVED),
+        _("Violations"): tuple(section for section in Section if section.startswith("fail-")),
+        _("Warnings"): (Section.WARN,),
+        _("Unknown"): (Section.UNKNOWN,),
+        _("Waived"): (Section.WAIVED,),
     }
-    page.list("Could not be read", report.run.gaps, lambda gap: _gap(gap.what, gap.scope, gap.reason, gap.hint))
+    voice = speaker(lang)
+    page.list(_("What could not be read"), report.run.gaps, lambda gap: _gap(gap, voice))
     for title, sections in chapters.items():
-        page.list(title, [finding for finding in findings if section_of(finding) in sections], _item)
+        listed = [finding for finding in findings if section_of(finding) in sections]
+        page.list(title, listed, lambda finding: _item(finding, voice))
     return page.text().encode()
 
 
 class _Page:
     """Text that stops at a size, between two items."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, rest: str) -> None:
         self._parts: list[str] = []
+        self._rest = rest
         self._left = limit
 
     def add(self, text: str) -> bool:
@@ -71,7 +91,7 @@ class _Page:
             return
         for number, each in enumerate(rest):
             if not self.add(item(each)):
-                self._parts.append(f"- … and {len(rest) - number} more, in report.json")
+                self._parts.append("- " + self._rest.format(n=len(rest) - number))
                 self._left = 0
                 break
         self._parts.append("")
@@ -80,35 +100,70 @@ class _Page:
         return "\n".join(self._parts).rstrip("\n") + "\n"
 
 
-def _counts(report: Report) -> str:
-    outcomes, drift = report.summary.outcomes, report.summary.drift
-    names = ["fail", "warn", "unknown", "pass", "not-applicable"]
-    cells = {name: outcomes.get(name, 0) for name in names}
+def _outcomes(words: NullTranslations) -> dict[str, str]:
+    _ = words.gettext
+    return {
+        "fail": _("Fail"),
+        "warn": _("Warning"),
+        "unknown": _("Unknown"),
+        "pass": _("Pass"),
+        "not-applicable": _("Not applicable"),
+    }
+
+
+def _states(words: NullTranslations) -> dict[str, str]:
+    _ = words.gettext
+    return {
+        "new": _("New"),
+        "changed": _("Changed"),
+        "unverified": _("No longer verified"),
+        "resolved": _("Resolved"),
+    }
+
+
+def _severities(words: NullTranslations) -> dict[str, str]:
+    _ = words.gettext
+    return {
+        "critical": _("Critical"),
+        "high": _("High"),
+        "medium": _("Medium"),
+        "low": _("Low"),
+        "info": _("Info"),
+    }
+
+
+def _counts(report: Report, words: NullTranslations) -> str:
+    drift = report.summary.drift
+    cells = {name: report.summary.outcomes.get(key, 0) for key, name in _outcomes(words).items()}
     if drift:
-        cells |= {name: drift.get(name, 0) for name in ("new", "changed", "unverified", "resolved")}
+        cells |= {name: drift.get(key, 0) for key, name in _states(words).items()}
     counts = " | ".join(str(count) for count in cells.values())
     return f"| {' | '.join(cells)} |\n|{' ---: |' * len(cells)}\n| {counts} |\n"
 
 
-def _item(finding: Finding) -> str:
-    state = finding.drift.state if finding.drift and finding.drift.state != "unchanged" else ""
+def _item(finding: Finding, voice: Translator) -> str:
+    words = voice.catalogue
+    severity = "" if finding.outcome is Outcome.PASS else _severities(words)[finding.severity]
     label = " · ".join(
         text
         for text in (
-            state,
-            finding.outcome.value,
-            finding.severity.value if finding.outcome is not Outcome.PASS else "",
+            _states(words).get(finding.drift.state, "") if finding.drift else "",
+            _outcomes(words)[finding.outcome],
+            severity,
         )
         if text
     )
-    lines = [f"- **{label}** {plain(finding.title)}: {code(finding.resource.name)} {plain(finding.message)}"]
+    says = sayings(finding)
+    title, message = says.title.told(voice), says.message.told(voice)
+    lines = [f"- **{label}** {plain(title)}: {code(finding.resource.name)} {plain(message)}"]
     if finding.outcome is not Outcome.PASS:
         lines += [f"  {code(command_line(command.argv))}" for command in finding.remediation.commands[:3]]
     return "  \n".join(lines)
 
 
-def _gap(what: str, scope: str, reason: str, hint: str) -> str:
-    return f"- {plain(what)} of {code(scope)}: {plain(reason)}" + (f"; {plain(hint)}" if hint else "")
+def _gap(gap: GapRecord, voice: Translator) -> str:
+    what, reason, hint = (Saying(original(text)).told(voice) for text in (gap.what, gap.reason, gap.hint))
+    return f"- {plain(what)} ({code(gap.scope)}): {plain(reason)}" + (f"; {plain(hint)}" if hint else "")
 
 
 def plain(text: str) -> str:

@@ -3,20 +3,27 @@
 The index holds what a closed row shows and what is searched, in columns, so that 100,000 findings are one array a
 column and repeated texts are numbers. Details (evidence, trace, commands, …) lie in packs of `PACK` findings, each
 compressed on its own and unpacked only when a finding in it is opened.
+
+Texts are embedded as English templates with their facts, beside a dictionary a language of just the texts that are
+used: so the page's switch changes what findings say too. report.js fills them as `auditor.i18n` does.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from auditor.findings import DRIFT_STATES, Between, Finding
-from auditor.report.legible import command_line, filled, legible, one_line, shown
+from auditor.i18n import Language, Translator, fill
+from auditor.report.legible import command_line, legible, one_line, shown
 from auditor.report.triage import Section, cluster_of, section_of
+from auditor.report.wording import Saying, sayings, speaker
 from auditor.values import Outcome, Severity
 
 PACK = 200
@@ -34,13 +41,71 @@ class Embedded:
     packs: tuple[str, ...]
 
 
-def embed(findings: Sequence[Finding]) -> Embedded:
-    """Pack findings, which stand in reading order."""
-    packs = [
-        _packed([_spare(details(finding)) for finding in findings[start : start + PACK]])
-        for start in range(0, len(findings), PACK)
-    ]
-    return Embedded(_packed(_index(findings)), tuple(packs))
+Say = Callable[[Saying], Any]
+"""How a text of a finding is put: told in one language, or recorded for all of them."""
+
+
+def telling(words: Translator) -> Say:
+    """Texts in one language, legible."""
+    return lambda saying: legible(saying.told(words))
+
+
+class Recorder:
+    """Texts for a page in several languages: `[template, facts…]` or a text; `words` has what they are in each."""
+
+    def __init__(self, speakers: Iterable[Translator]) -> None:
+        self._speakers = [each for each in speakers if each.language is not Language.ENGLISH]
+        self.words: dict[str, dict[str, str]] = {each.language.value: {} for each in self._speakers}
+
+    def say(self, saying: Saying) -> Any:
+        """The text as report.js takes it: facts stand in the order in which the template names them."""
+        if saying.facts is None:
+            return self._phrase(saying.text)
+        names = _places(saying.text)
+        if names is None:
+            return self._phrase(fill(saying.text, saying.facts))
+        self._know(saying.text, lambda words: words.gettext(saying.text))
+        return [
+            legible(saying.text),
+            *(self._fact(saying.facts[name]) if name in saying.facts else None for name in names),
+        ]
+
+    def _fact(self, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [self._phrase(fill("{x}", {"x": each})) for each in value]
+        return self._phrase(fill("{x}", {"x": value}))
+
+    def _phrase(self, text: str) -> str:
+        self._know(text, lambda words: words.phrase(text))
+        return legible(text)
+
+    def _know(self, text: str, told: Callable[[Translator], str]) -> None:
+        for each in self._speakers:
+            said = told(each)
+            if said != text:
+                self.words[each.language.value][legible(text)] = legible(said)
+
+
+@functools.lru_cache(maxsize=4096)
+def _places(template: str) -> tuple[str, ...] | None:
+    """The names in a template, each once, in order; None if the script could not fill it as Python does."""
+    names = re.findall(r"\{([A-Za-z_]\w*)\}", template, re.ASCII)
+    rest = re.sub(r"\{[A-Za-z_]\w*\}", "", template, flags=re.ASCII)
+    return None if "{" in rest or "}" in rest else tuple(dict.fromkeys(names))
+
+
+def embed(findings: Sequence[Finding], languages: Iterable[str] = ("en",), also: Iterable[str] = ()) -> Embedded:
+    """Pack findings, which stand in reading order, for a page in these languages that says `also` these texts."""
+    speakers = [speaker(language) for language in languages]
+    packs = []
+    for start in range(0, len(findings), PACK):
+        recorder = Recorder(speakers)
+        rows = [_spare(details(finding, recorder.say)) for finding in findings[start : start + PACK]]
+        packs.append(_packed({"rows": rows, "words": recorder.words}))
+    recorder = Recorder(speakers)
+    for text in also:
+        recorder.say(Saying(text))
+    return Embedded(_packed(_index(findings, recorder)), tuple(packs))
 
 
 def _packed(value: Any) -> str:
@@ -62,7 +127,8 @@ class _Dictionary:
         return list(self._numbers)
 
 
-def _index(findings: Sequence[Finding]) -> dict[str, Any]:
+def _index(findings: Sequence[Finding], recorder: Recorder) -> dict[str, Any]:
+    templates = _Dictionary()
     names = ("check", "title", "parent", "subscription", "group", "type", "reason", "cluster", "part")
     books = {name: _Dictionary() for name in names}
     columns: dict[str, list[Any]] = {
@@ -70,11 +136,11 @@ def _index(findings: Sequence[Finding]) -> dict[str, Any]:
     }
     why: dict[int, str] = {}
     for at, finding in enumerate(findings):
-        resource = finding.resource
+        resource, says = finding.resource, sayings(finding)
         parent, _, last = resource.id.rpartition("/")
         numbered = {
             "check": finding.check,
-            "title": finding.title,
+            "title": recorder.say(says.title),
             "parent": parent,
             "subscription": resource.subscription_id or "",
             "group": resource.resource_group or "",
@@ -89,7 +155,9 @@ def _index(findings: Sequence[Finding]) -> dict[str, Any]:
         # Mostly a resource is called what its id ends in: 0 says so.
         columns["name"].append(0 if resource.name == last else legible(resource.name))
         columns.setdefault("last", []).append(legible(last))
-        columns["message"].append(legible(finding.message))
+        message = recorder.say(says.message)
+        # A template is a number, since a check says the same of many resources.
+        columns["message"].append(message if isinstance(message, str) else [templates.number(message[0]), *message[1:]])
         columns["severity"].append(_SEVERITIES.index(finding.severity))
         columns["outcome"].append(_OUTCOMES.index(finding.outcome))
         columns["drift"].append(DRIFT_STATES.index(finding.drift.state) if finding.drift else -1)
@@ -104,7 +172,8 @@ def _index(findings: Sequence[Finding]) -> dict[str, Any]:
         "outcomes": _OUTCOMES,
         "severities": _SEVERITIES,
         "drifts": list(DRIFT_STATES),
-        "texts": {name: book.texts for name, book in books.items()},
+        "texts": {name: book.texts for name, book in books.items()} | {"template": templates.texts},
+        "words": recorder.words,
         "columns": columns,
         "why": why,
     }
@@ -119,16 +188,16 @@ def happened(finding: Finding) -> str:
     return one_line(f"{change.at.replace('T', ' ')} · {change.by or '?'} · {what}")[:400]
 
 
-def details(finding: Finding) -> dict[str, Any]:
-    """What an opened finding shows, every text legible."""
+def details(finding: Finding, say: Say) -> dict[str, Any]:
+    """What an opened finding shows, every text legible; `say` puts those that are somebody's language."""
     drift, effect = finding.drift, finding.effect
     return {
         "reasons": [legible(reason) for reason in finding.reasons] if len(finding.reasons) > 1 else [],
         "evidence": [
-            [legible(each.resource), legible(each.path), shown(each.value), legible(each.note)]
+            [legible(each.resource), legible(each.path), shown(each.value), say(Saying(each.note))]
             for each in finding.evidence
         ],
-        "trace": [[legible(step.kind), filled(step.text, step.facts)] for step in finding.trace],
+        "trace": [[legible(step.kind), say(Saying(step.text, step.facts))] for step in finding.trace],
         "effect": effect
         and {
             "added": _some(effect.added),
@@ -153,9 +222,9 @@ def details(finding: Finding) -> dict[str, Any]:
         and [legible(text) for text in (finding.waiver.owner, finding.waiver.reason, finding.waiver.expires)],
         "confirmed": finding.confirmed,
         "related": [legible(related) for related in finding.related],
-        "source": [legible(text) for text in (finding.source.document, finding.source.section)],
+        "source": [legible(finding.source.document), say(Saying(finding.source.section))],
         "link": web_link(finding.source.url),
-        "mend": legible(finding.remediation.summary),
+        "mend": say(sayings(finding).mend),
         "commands": [
             [legible(command_line(command.argv)), runnable(command.argv)] for command in finding.remediation.commands
         ],

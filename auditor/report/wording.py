@@ -1,19 +1,91 @@
-"""The report's own words in a reader's language: the catalogues of `auditor.i18n`, for templates and script.
+"""What a report says in a reader's language, whatever language its run spoke.
 
-Only the report's furniture is translated here; findings arrive in the run's language.
+The report's own words come from the catalogues of `auditor.i18n`. A finding carries its English templates with their
+facts, so that it can be told anew: `sayings` are its title, message and remediation before any language.
 """
 
 from __future__ import annotations
 
 import gettext
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from auditor.i18n import DOMAIN, Language, translator
+from auditor.findings import Finding
+from auditor.i18n import DOMAIN, Language, Translator, fill, translator
 from auditor.resources import root
 
 
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A constant English text over facts; without facts (None) a text to be shown as it is."""
+
+    text: str
+    facts: Mapping[str, Any] | None = None
+
+    def told(self, speaker: Translator) -> str:
+        """In the speaker's language."""
+        return speaker.phrase(self.text) if self.facts is None else speaker.format(self.text, self.facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sayings:
+    """What a finding says."""
+
+    title: Saying
+    message: Saying
+    mend: Saying
+
+
+def sayings(finding: Finding) -> Sayings:
+    """Its texts before any language. One that is not what its template says is kept as it stands."""
+    remediation = finding.remediation
+    return Sayings(
+        title=Saying(original(finding.title)),
+        message=_saying(finding.message, finding.template, finding.facts),
+        mend=_saying(remediation.summary, remediation.template, _named(finding)),
+    )
+
+
+def _saying(text: str, template: str, facts: Mapping[str, Any]) -> Saying:
+    if template and (fill(template, facts) == text or any(s.format(template, facts) == text for s in _foreign())):
+        return Saying(template, facts)
+    return Saying(original(text))
+
+
+def _named(finding: Finding) -> dict[str, Any]:
+    """The facts that a remediation is a template over: `auditor.api.Mend` tells them."""
+    resource = finding.resource
+    values = {
+        "resource": resource.id,
+        "about": resource.id,
+        "name": resource.name,
+        "resource_group": resource.resource_group,
+        "subscription": resource.subscription_id,
+        "location": resource.location,
+        "part": finding.part,
+        **finding.facts,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def original(text: str) -> str:
+    """The English of a constant text that a run said in its language; any other text as it is."""
+    return next((found for found in (each.original(text) for each in _foreign()) if found != text), text)
+
+
+def _foreign() -> tuple[Translator, ...]:
+    return tuple(translator(language) for language in Language if language is not Language.ENGLISH)
+
+
+def speaker(lang: str) -> Translator:
+    """Who speaks `lang`; English where nobody does."""
+    return translator(Language(lang) if lang in set(Language) else Language.ENGLISH)
+
+
 def wording(lang: str) -> gettext.NullTranslations:
-    """The catalogue of `lang`; English where there is none."""
-    return translator(Language(lang)).catalogue if lang in set(Language) else gettext.NullTranslations()
+    """The catalogue of the report's own words in `lang`; English where there is none."""
+    return speaker(lang).catalogue
 
 
 def languages() -> tuple[str, ...]:

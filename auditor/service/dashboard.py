@@ -10,7 +10,7 @@ from auditor import __version__
 from auditor.findings import Finding, Report
 from auditor.history.records import RunRow
 from auditor.i18n import Language
-from auditor.report.as_html import cloud_name
+from auditor.report.clouds import cloud_name
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, line
 from auditor.report.triage import reading_order, verdict

@@ -8,6 +8,27 @@
   const _ = (text) => (settings.words[lang] || {})[text] || text;
   const put = (text, values) => text.replace(/\{(\w+)\}/g, (all, key) => (key in values ? values[key] : all));
   const number = (n) => n.toLocaleString(lang);
+  // What findings say: a text, or [English template, facts…]. The page brings the other languages' of just these.
+  const spoken = new Map();
+  const learn = (words) => {
+    for (const each in words) {
+      if (!spoken.has(each)) spoken.set(each, new Map());
+      for (const known of Object.entries(words[each])) spoken.get(each).set(...known);
+    }
+  };
+  const say = (text) => (spoken.has(lang) && spoken.get(lang).get(text)) || text;
+  const places = new Map();
+  const tell = (said) => {
+    if (typeof said === "string") return say(said);
+    const [template, ...facts] = said;
+    if (!places.has(template)) places.set(template, [...new Set([...template.matchAll(/\{(\w+)\}/g)].map((found) => found[1]))]);
+    const values = Object.create(null);
+    places.get(template).forEach((name, at) => {
+      const fact = facts[at];
+      if (fact !== null && fact !== undefined) values[name] = Array.isArray(fact) ? fact.map(say).join(settings.joins[lang] || ", ") : say(fact);
+    });
+    return put(say(template), values);
+  };
 
   // ---- elements -----------------------------------------------------------------------------------------------
   const h = (tag, names, ...children) => {
@@ -73,8 +94,14 @@
     return;
   }
   const { columns, texts } = data;
+  learn(data.words);
   const count = data.count;
   const text = (name, at) => texts[name][columns[name][at]];
+  const title = (at) => say(text("title", at));
+  const message = (at) => {
+    const said = columns.message[at];
+    return typeof said === "string" ? say(said) : tell([texts.template[said[0]], ...said.slice(1)]);
+  };
   const nameOf = (at) => columns.name[at] || columns.last[at];
   const idOf = (at) => text("parent", at) + "/" + columns.last[at];
   const outcome = (at) => data.outcomes[columns.outcome[at]];
@@ -83,7 +110,7 @@
   const packs = new Map();
   const details = async (at) => {
     const pack = Math.floor(at / data.pack);
-    if (!packs.has(pack)) packs.set(pack, unpack($("pack-" + pack)));
+    if (!packs.has(pack)) packs.set(pack, unpack($("pack-" + pack)).then((found) => { learn(found.words); return found.rows; }));
     return (await packs.get(pack))[at % data.pack];
   };
 
@@ -136,7 +163,7 @@
   const words = []; // what is searched, lower case; made bit by bit while nobody searches
   const haystack = (upTo) => {
     for (let at = words.length; at < upTo; at++)
-      words.push([text("title", at), columns.message[at], idOf(at), nameOf(at), text("check", at), text("reason", at), text("part", at), columns.id[at], data.why[at] || ""].join("\n").toLowerCase());
+      words.push([title(at), message(at), idOf(at), nameOf(at), text("check", at), text("reason", at), text("part", at), columns.id[at], data.why[at] || ""].join("\n").toLowerCase());
     return words;
   };
   const ahead = () => {
@@ -175,7 +202,7 @@
     const where = h("span", "f-where", h("b", "", nameOf(at)));
     if (text("group", at)) where.append(sep(), text("group", at));
     if (text("subscription", at)) where.append(sep(), h("span", "subscription", text("subscription", at)));
-    const summary = h("summary", "", badges, " ", h("span", "f-title", text("title", at)), " ", where, " ", h("span", "f-msg", columns.message[at]));
+    const summary = h("summary", "", badges, " ", h("span", "f-title", title(at)), " ", where, " ", h("span", "f-msg", message(at)));
     if (data.why[at]) summary.append(" ", h("span", "f-why", icon("clock"), h("span", "", data.why[at])));
     summary.append(icon("chevron", "chev"));
     const body = h("div", "f-body");
@@ -226,7 +253,7 @@
     else if (more.unrecorded)
       parts.push(part(_("Who changed what"), "", h("p", "quiet", put(_("between {then} and {now}, no change record"), { then: more.unrecorded[0], now: more.unrecorded[1] }))));
     if (more.mend || more.commands) {
-      const made = part(_("What to do"), "mend", more.mend ? h("p", "", more.mend) : null);
+      const made = part(_("What to do"), "mend", more.mend ? h("p", "", tell(more.mend)) : null);
       for (const [line] of more.commands || []) {
         const button = set(h("button", "", icon("copy"), h("span", "", _("Copy"))), { type: "button" });
         button.addEventListener("click", () => copy(line, button, _("Copy")));
@@ -237,13 +264,13 @@
     if (more.evidence)
       parts.push(part(_("Evidence"), "", h("dl", "ev", ...more.evidence.map(([resource, path, value, note]) => h("div", "",
         h("dt", "", code(path), resource && resource !== idOf(at) ? set(h("span", "quiet of", resource.split("/").slice(-2).join("/")), { title: resource }) : null),
-        h("dd", "", code(value), note ? h("span", "quiet", note) : null))))));
-    if (more.trace) parts.push(folded(_("How it was decided"), null, h("ol", "", ...more.trace.map((step) => h("li", "", step[1])))));
+        h("dd", "", code(value), note ? h("span", "quiet", say(note)) : null))))));
+    if (more.trace) parts.push(folded(_("How it was decided"), null, h("ol", "", ...more.trace.map((step) => h("li", "", tell(step[1]))))));
     if (effect && effect.items.length) parts.push(folded(_("What it permits in all"), effect.count, h("ul", "diff", ...effect.items.map((item) => h("li", "", code(item))))));
     const meta = h("dl", "meta");
     const fact = (title, ...children) => meta.append(h("div", "", h("dt", "", title), h("dd", "", ...children)));
     if (more.source) {
-      const said = more.source.filter(Boolean).join(", ");
+      const said = more.source.filter(Boolean).map(say).join(", ");
       fact(_("Required by"), more.link ? set(h("a", "", said), { href: more.link, rel: "noopener noreferrer", target: "_blank" }) : said);
     }
     fact(_("Check"), code(text("check", at)), sep(), code(text("reason", at)));
@@ -398,7 +425,7 @@
       if (["pass", "not-applicable"].includes(outcome(at))) continue;
       const more = await details(at);
       if (!more.commands) continue;
-      lines.push(comment(columns.id[at] + " · " + severityName(severity(at)) + " · " + text("title", at)), comment(idOf(at)), comment(columns.message[at]));
+      lines.push(comment(columns.id[at] + " · " + severityName(severity(at)) + " · " + title(at)), comment(idOf(at)), comment(message(at)));
       if (columns.waived[at]) lines.push(comment(_("Waived") + ": " + more.waiver[1]));
       for (const [line, runnable] of more.commands) {
         if (runnable && !columns.waived[at]) { lines.push("step " + quoted(line) + " " + line); commands++; }
@@ -440,6 +467,7 @@
     document.documentElement.lang = lang;
     for (const head of document.querySelectorAll(".l10n")) head.hidden = head.dataset.lang !== lang;
     for (const each of document.querySelectorAll("[data-t]")) each.textContent = _(each.dataset.t);
+    for (const each of document.querySelectorAll("[data-said]")) each.textContent = say(each.dataset.said);
     select.replaceChildren(...settings.groupings.map((name) => set(h("option", "", groupings[name].name()), { value: name })));
     select.value = group;
     search.placeholder = _("Search titles, messages, resources, reasons");
@@ -468,7 +496,7 @@
   const tongue = $("lang");
   if (tongue) {
     tongue.hidden = false;
-    tongue.addEventListener("change", () => { lang = tongue.value; label(); update(); });
+    tongue.addEventListener("change", () => { lang = tongue.value; words.length = 0; label(); update(); });
   }
   aim();
   document.documentElement.dataset.ready = "1";

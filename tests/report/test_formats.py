@@ -350,7 +350,7 @@ def test_markdown_says_the_verdict_first_and_drift_before_the_rest() -> None:
     text = render_markdown(sample.night()).decode()
     assert text.startswith("# 3 deviations are new or changed.\n\n**Incomplete scan")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Could not be read", "Drift", "Violations", "Warnings", "Unknown", "Waived"]
+    assert headings == ["What could not be read", "Drift", "Violations", "Warnings", "Unknown", "Waived"]
 
 
 @pytest.mark.parametrize("limit", [300, 2_000, 60_000])

@@ -68,7 +68,7 @@ def test_the_embedded_data_holds_every_finding_once_in_reading_order() -> None:
     index = json.loads(gzip.decompress(base64.b64decode(data.index)))
     assert index["columns"]["id"] == [finding.id for finding in findings]
     packs = [json.loads(gzip.decompress(base64.b64decode(pack))) for pack in data.packs]
-    assert [len(pack) for pack in packs] == [PACK, PACK, 1]
+    assert [len(pack["rows"]) for pack in packs] == [PACK, PACK, 1]
     assert {len(column) for column in index["columns"].values()} == {len(findings)}
 
 
