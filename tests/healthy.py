@@ -255,7 +255,8 @@ HEALTHY: dict[str, Callable[[], Estate]] = {
 def sick() -> Estate:
     """Two clusters on which a good part of the checks fails or warns: nothing taken away may turn that green."""
     nodes = subnet("nodes", "10.0.0.0/27", delegated_to=ACI, nsg=nsg(
-        "fence", deny_out(100, to="AzureContainerRegistry.EastUS2"), deny_out(110, to="Internet"),
+        "fence", allow_out(100, to="Storage.EastUS2", ports="443"), allow_out(4000, to="AzureContainerRegistry"),
+        deny_out(104, to="AzureContainerRegistry.EastUS2"), deny_out(110, to="Internet"),
         deny_in(120, of="VirtualNetwork"), deny_in(130, of="AzureLoadBalancer"), deny_out(140, to="VirtualNetwork"),
     ), table=table("rt", route("0.0.0.0/0", "None"), route("20.1.0.0/16", "Internet")))  # fmt: skip
     hub = vnet("hub", subnet("edge", "172.20.5.0/24", vnet="hub"), prefixes=["172.20.0.0/16"])
