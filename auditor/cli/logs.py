@@ -41,5 +41,5 @@ def set_up(log_format: Literal["text", "json"] | str, *, quiet: bool = False) ->
     # At INFO azure-core writes 17 lines a request; a failed credential chain logs what it raises as well.
     for name, level in (("azure", logging.WARNING), ("azure.identity", logging.ERROR)):
         logging.getLogger(name).setLevel(level)
-    for name in ("urllib3", "msal", "apscheduler", "alembic", "sqlalchemy"):
+    for name in ("urllib3", "msal", "apscheduler", "alembic", "sqlalchemy", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
