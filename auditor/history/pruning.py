@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from auditor.history.records import RunRow
 from auditor.history.reports import row_of
-from auditor.history.tables import AnyRow, body, presence, remark, run, scope_set, stay
+from auditor.history.tables import AnyRow, body, presence, remark, run, scope_set, stay, topology
 
 _CHUNK = 500
 
@@ -59,7 +59,7 @@ def _superfluous(connection: Connection, keep: int | None, before: str | None) -
 
 
 def _take_what_no_run_shows(connection: Connection) -> None:
-    for table in (stay, presence):
+    for table in (stay, presence, topology):
         shown = (
             sa.select(run.c.id)
             .where(

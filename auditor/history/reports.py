@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from auditor.errors import UsageProblem
-from auditor.findings import Finding, Report, ResourceChange, sort_key
+from auditor.findings import Finding, Report, ResourceChange, Topology, sort_key
 from auditor.history.records import RunRow, Stay, StayState, TrendPoint
-from auditor.history.rows import unpacked_finding, unpacked_header, unpacked_resource, usual_drift
-from auditor.history.tables import AnyRow, body, presence, remark, run, scope_set, stay
+from auditor.history.rows import unpacked_finding, unpacked_header, unpacked_resource, unpacked_topology, usual_drift
+from auditor.history.tables import AnyRow, body, presence, remark, run, scope_set, stay, topology
+from auditor.values import fold
 
 _WITH_SCOPES = sa.select(run, scope_set.c.scopes).join(scope_set, scope_set.c.id == run.c.scope_set_id)
 
@@ -49,7 +50,17 @@ def report_of(connection: Connection, row: AnyRow) -> Report:
     findings = (
         unpacked_finding(bytes(each.content), each.said, usual_drift(each.since, compared=compared)) for each in rows
     )
-    return msgspec.structs.replace(header, findings=tuple(sorted(findings, key=sort_key)))
+    return msgspec.structs.replace(
+        header, findings=tuple(sorted(findings, key=sort_key)), topologies=topologies_of(connection, row)
+    )
+
+
+def topologies_of(connection: Connection, row: AnyRow) -> tuple[Topology, ...]:
+    """The networks of the clusters as a run saw them, in the order of the clusters' ids."""
+    shown = (topology.c.first_seq <= row.seq) & (topology.c.last_seq.is_(None) | (topology.c.last_seq >= row.seq))
+    chosen = sa.select(topology.c.content).where(topology.c.scope_set_id == row.scope_set_id, shown)
+    found = [unpacked_topology(bytes(each.content)) for each in connection.execute(chosen)]
+    return tuple(sorted(found, key=lambda each: fold(each.cluster)))
 
 
 def resources_of(connection: Connection, row: AnyRow) -> tuple[ResourceChange, ...] | None:

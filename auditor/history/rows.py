@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from auditor.drift import is_over
-from auditor.findings import Drift, EffectRecord, Finding, Report, ResourceChange
+from auditor.findings import Drift, EffectRecord, Finding, Report, ResourceChange, Topology
 from auditor.values import fold
 
 
@@ -31,6 +31,7 @@ _findings = msgspec.json.Decoder(Finding)
 _reports = msgspec.json.Decoder(Report)
 _remarks = msgspec.json.Decoder(Remark)
 _resources = msgspec.json.Decoder(ResourceChange)
+_topologies = msgspec.json.Decoder(Topology)
 
 
 def scope_set_key(scopes: Iterable[str]) -> str:
@@ -87,13 +88,23 @@ def unpacked_finding(content: bytes, remark: str | None, usual: Drift | None) ->
 
 
 def packed_header(report: Report) -> bytes:
-    """The report without its findings."""
-    return zlib.compress(msgspec.json.encode(msgspec.structs.replace(report, findings=())), 9)
+    """The report without its findings and the networks of its clusters."""
+    return zlib.compress(msgspec.json.encode(msgspec.structs.replace(report, findings=(), topologies=())), 9)
 
 
 def unpacked_header(content: bytes) -> Report:
     """The report of a run but for its findings."""
     return _reports.decode(zlib.decompress(content))
+
+
+def packed_topology(topology: Topology) -> bytes:
+    """A cluster's network as it is stored; equal ones are equal bytes."""
+    return zlib.compress(msgspec.json.encode(topology), 9)
+
+
+def unpacked_topology(content: bytes) -> Topology:
+    """A cluster's network as its run reported it."""
+    return _topologies.decode(zlib.decompress(content))
 
 
 def packed_resource(resource: ResourceChange) -> str:

@@ -11,12 +11,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from auditor.drift import Absences, effect_digest, was_read
-from auditor.findings import Finding, Report, ResourceChange
+from auditor.findings import Finding, Report, ResourceChange, Topology
 from auditor.history.problems import HistoryProblem
 from auditor.history.rows import (
     packed_body,
     packed_header,
     packed_resource,
+    packed_topology,
     remark_on,
     scope_set_key,
     squeezed,
@@ -24,7 +25,7 @@ from auditor.history.rows import (
     unpacked_finding,
     usual_drift,
 )
-from auditor.history.tables import AnyRow, body, presence, remark, run, scope_set, stay
+from auditor.history.tables import AnyRow, body, presence, remark, run, scope_set, stay, topology
 from auditor.values import fold
 
 _CHUNK = 500
@@ -68,6 +69,7 @@ def save(
     ).save()
     if resources is not None:
         _save_resources(connection, resources, scope_set_id, seq)
+    _save_topologies(connection, report.topologies, scope_set_id, seq)
 
 
 def _next(connection: Connection, key: str) -> tuple[int, int]:
@@ -204,6 +206,22 @@ def _save_resources(connection: Connection, resources: tuple[ResourceChange, ...
         presence,
         [{"scope_set_id": scope_set_id, "resource": each, "first_seq": seq, "last_seq": None} for each in new],
     )
+
+
+def _save_topologies(connection: Connection, topologies: tuple[Topology, ...], scope_set_id: int, seq: int) -> None:
+    """A network that is as it was goes on; one that changed or went ends with the run before."""
+    now = {fold(each.cluster): packed_topology(each) for each in topologies}
+    open_ = (topology.c.scope_set_id == scope_set_id) & topology.c.last_seq.is_(None)
+    rows = connection.execute(sa.select(topology.c.id, topology.c.cluster, topology.c.content).where(open_)).all()
+    same = {row.cluster for row in rows if now.get(row.cluster) == bytes(row.content)}
+    for chunk in _chunks([row.id for row in rows if row.cluster not in same]):
+        connection.execute(sa.update(topology).where(topology.c.id.in_(chunk)).values(last_seq=seq - 1))
+    new = [
+        {"scope_set_id": scope_set_id, "cluster": cluster, "content": content, "first_seq": seq, "last_seq": None}
+        for cluster, content in now.items()
+        if cluster not in same
+    ]
+    _insert(connection, topology, new)
 
 
 def _insert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:

@@ -110,6 +110,25 @@ presence = sa.Table(
     ),
 )
 
+topology = sa.Table(
+    "topology",
+    metadata,
+    sa.Column("id", _number, primary_key=True),
+    sa.Column("scope_set_id", _number, sa.ForeignKey("scope_set.id"), nullable=False),
+    sa.Column("cluster", sa.Text, nullable=False),  # folded id
+    sa.Column("content", sa.LargeBinary, nullable=False),  # zlib, JSON: its network and the findings that judge it
+    sa.Column("first_seq", sa.BigInteger, nullable=False),
+    sa.Column("last_seq", sa.BigInteger),
+    sa.Index(
+        "topology_open",
+        "scope_set_id",
+        "cluster",
+        unique=True,
+        sqlite_where=sa.text("last_seq IS NULL"),
+        postgresql_where=sa.text("last_seq IS NULL"),
+    ),
+)
+
 # ---- what the service keeps
 
 api_token = sa.Table(
