@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq install
 PYTEST := $(PY) -m pytest
-LOCKED := requirements/runtime requirements/replica requirements/serve requirements/dev
+LOCKED := requirements/runtime requirements/replica requirements/serve requirements/image requirements/sbom requirements/dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
