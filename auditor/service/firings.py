@@ -14,7 +14,8 @@ from auditor.service.store import stamp
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-FiringState = Literal["running", "done", "missed", "interrupted"]
+FiringState = Literal["running", "done", "missed", "interrupted", "before"]
+"""`before`: it lies before the schedule began, and is written down so that the next one can be missed."""
 
 
 class Firings(Protocol):
@@ -43,7 +44,7 @@ class RememberedFirings:
     _states: dict[tuple[str, str], FiringState] = field(default_factory=dict)
 
     def claim(self, schedule: str, firing: Firing) -> bool:
-        if self._states.get((schedule, firing.local)) in ("running", "done"):
+        if self._states.get((schedule, firing.local)) in ("running", "done", "before"):
             return False
         self._states[schedule, firing.local] = "running"
         return True

@@ -221,6 +221,8 @@ class _Loop:
         if newest is None:
             started = self.last_started(plan)
             if started is None or started >= last.at:
+                # From here on the schedule is known, so the next firing can be missed.
+                self.firings.end(plan.name, last, "before", "the schedule began after it")
                 return
         else:
             self._tell_missed(plan, newest, last)
