@@ -23,6 +23,8 @@ FREE = {
     "172.30 and 172.31 are reserved": (("10.0.0.0/8", "172.16.0.0-172.29.255.255"), 16, "192.168.0.0/16"),
     "a hole too small": (("10.0.0.0-10.0.127.255",), 16, "10.1.0.0/16"),
     "a smaller prefix fits": (("10.0.0.0-10.0.127.255",), 17, "10.0.128.0/17"),
+    "a hole that ends too early": (("10.0.128.0-10.255.255.255",), 16, "172.16.0.0/16"),
+    "a hole that ends one address too early": (("10.0.255.255-10.255.255.255",), 16, "172.16.0.0/16"),
     "everything is taken": (("0.0.0.0/0",), 16, None),
 }
 
@@ -30,6 +32,10 @@ FREE = {
 @pytest.mark.parametrize(("taken", "length", "free"), FREE.values(), ids=FREE)
 def test_first_free(taken: tuple[str, ...], length: int, free: str | None) -> None:
     assert first_free(*map(AddressSet.parse, taken), length=length) == free
+
+
+def test_a_network_of_16_bits_is_looked_for_unless_another_is_asked() -> None:
+    assert first_free() == "10.0.0.0/16"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.estate import (
+    APPLICATION,
     CONTRIBUTOR,
     KUBELET,
     READER,
@@ -61,6 +62,10 @@ CASES = {
         [ML, grant(on=rg("net")), gap("/", "microsoft.authorization/roledefinitions", required=False)],
         "pass", "granted"),
     "pools not in the data": ([cluster(nodes=NODES, agentPoolProfiles=None)], "unknown", "cluster-unreadable"),
+    "identity not in the data": (
+        [cluster(nodes=NODES, identity=None), grant(on=rg("net"))], "unknown", "identity-unreadable"),
+    "a service principal, and no Microsoft Graph": (
+        [cluster(nodes=NODES, identity="none", client_id=APPLICATION)], "unknown", "graph-not-permitted"),
     "managed network": ([cluster()], "not-applicable", "managed-vnet"),
 }  # fmt: skip
 

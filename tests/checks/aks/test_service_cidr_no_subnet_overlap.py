@@ -35,6 +35,10 @@ CASES = {
     "a route to a gateway": (
         [ml("172.20.0.0/16", table=table("rt", route("172.16.0.0/12", "VirtualNetworkGateway")))],
         "warn", "on-premises"),
+    "everything by a gateway": (
+        [ml(table=table("rt", route("0.0.0.0/0", "VirtualNetworkGateway")))], "pass", "no-overlap"),
+    "a route to a gateway, apart": (
+        [ml(table=table("rt", route("192.168.0.0/16", "VirtualNetworkGateway")))], "pass", "no-overlap"),
     "on the node subnet": ([ml("10.0.2.0/24")], "fail", "overlaps-subnet"),
     "on an empty subnet": ([ml("10.7.0.0/24"), subnet("later", "10.7.0.128/25")], "fail", "overlaps-subnet"),
     "on a subnet's second prefix": (

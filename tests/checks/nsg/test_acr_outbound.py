@@ -68,6 +68,13 @@ def isolated() -> list[Thing]:
     return attached(made, registry=registry())
 
 
+def half_isolated() -> list[Thing]:
+    """Two clusters in one subnet, of which one pulls from a cache of its own."""
+    nodes = subnet(nsg=nsg("fence", DENY))
+    cached = cluster("cached", nodes=nodes, bootstrapProfile={"artifactSource": "Cache"})
+    return [*attached(cached, registry=registry()), cluster("open", nodes=nodes), TAGS]
+
+
 def node_group(*rules: Body) -> list[Thing]:
     return [*estate(allow_out(100, to=TAG)), nsg("aks-agentpool-1-nsg", *rules, group="mc")]
 
@@ -127,6 +134,7 @@ CASES = {
     "workspaces unread": (
         [cluster(nodes=subnet()), TAGS, gap("/", "microsoft.machinelearningservices/workspaces")],
         "unknown", "registry-unread"),
+    "one of two clusters is isolated": (half_isolated(), "fail", "denied"),
     "network isolated": (isolated(), "not-applicable", "network-isolated"),
 }  # fmt: skip
 

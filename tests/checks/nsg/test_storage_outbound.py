@@ -112,6 +112,8 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
         estate(allow_out(100, to="AzureCloud"), DENY, tags=NO_REGIONS), [("warn", "partial")] * 2),
     "AzureCloud leaves out most": (
         estate(allow_out(100, to="AzureCloud"), DENY, tags=MOSTLY_OUTSIDE), [("fail", "partial")] * 2),
+    "literal prefixes leave out a few": (
+        estate(allow_out(100, to="20.64.0.0/16"), DENY, tags=NO_REGIONS), [("fail", "partial")] * 2),
     "part of the prefixes": (estate(allow_out(100, to="20.64.0.0/17"), DENY), [("fail", "partial")] * 2),
     "literal prefixes": (estate(allow_out(100, to="20.64.0.0/16"), DENY), [("warn", "frozen")] * 2),
     "only for SMB": (estate(allow_out(100, to=TAG, ports="445"), DENY), [DENIED] * 2),

@@ -209,6 +209,12 @@ def test_network_isolated_clusters_need_no_way() -> None:
     assert outcomes(audit(CHECK, isolated, LANDSCAPE)) == [("not-applicable", "network-isolated")]
 
 
+def test_a_neighbour_that_is_not_isolated_needs_its_way() -> None:
+    nodes = subnet("nodes", "10.0.0.0/22", table=table("rt", to("0.0.0.0/0", "None")))
+    isolated = cluster("cached", nodes=nodes, bootstrapProfile={"artifactSource": "Cache"})
+    assert found([isolated, cluster("open", nodes=nodes), *LANDSCAPE]).reason == "dropped"
+
+
 def test_unread_networks_and_subnets() -> None:
     assert outcomes(audit(CHECK, cluster(nodes=subnet(readable=False)))) == [("unknown", "subnet-unread")]
     broken = vnet(prefixes=["nonsense"])
