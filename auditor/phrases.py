@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 _PLACE = re.compile(r"\{(\d+)\}")
@@ -75,7 +75,7 @@ class Phrases:
             if pattern.weak is not weak or pattern.hint not in text:
                 continue
             found = pattern.regex.fullmatch(text)
-            if found is None or (weak and not _names(found.groups())):
+            if found is None or (weak and not _names(found.groups(), self._texts)):
                 continue
             values = [self._said(value, depth - 1) for value in found.groups(default="")]
             return _put(pattern.translation, dict(zip(pattern.places, values, strict=True)))
@@ -108,10 +108,10 @@ def _put(translation: str, values: Mapping[int, str]) -> str:
     return said.replace("{{", "{").replace("}}", "}")
 
 
-def _names(values: Iterable[str | None]) -> bool:
-    """Whether the places of a weak pattern hold what a sentence of ours has there: names, ids, and ids after names."""
+def _names(values: Iterable[str | None], known: Container[str]) -> bool:
+    """Whether the places of a weak pattern hold what a sentence of ours has there: names, our texts, ids after names."""
     given = [value or "" for value in values]
-    plain = [" " not in re.sub(r" \([^)]*\)$", "", value) for value in given]
+    plain = [value in known or " " not in re.sub(r" \([^)]*\)$", "", value) for value in given]
     return all(plain) or (plain[-1] and given[-1].startswith("/"))
 
 

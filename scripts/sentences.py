@@ -30,8 +30,19 @@ SPOKEN = (
     "auditor/network/*.py",
     "auditor/collect/authorization.py",
     "auditor/collect/directory.py",
+    "auditor/collect/arm.py",
     "auditor/collect/failures.py",
     "auditor/collect/gaps.py",
+    "auditor/collect/graph.py",
+    "auditor/collect/paging.py",
+    "auditor/collect/references.py",
+    "auditor/collect/rights.py",
+    "auditor/collect/rounds.py",
+    "auditor/collect/run.py",
+    "auditor/collect/scopes.py",
+    "auditor/collect/surroundings.py",
+    "auditor/collect/walk.py",
+    "auditor/collect/wire.py",
     "auditor/waivers/applying.py",
     "auditor/scan.py",
 )
@@ -40,7 +51,7 @@ SPOKEN = (
 _SILENT_CALLS = re.compile(
     r"(\w*(Problem|Error|Read|BrokenLine)|_Unreadable|Evidence\.path|cast|TypeVar|lru_cache|compile|search|sub|match|"
     r"split|rsplit|replace|startswith|endswith|removeprefix|removesuffix|partition|rpartition|strip|rstrip|lstrip|"
-    r"get|show|getattr|setattr|hasattr|encode|decode|_walk|keep_own|_list_assignments|add_argument|write|strftime)$"
+    r"get|getattr|setattr|hasattr|encode|decode|_walk|keep_own|_list_assignments|add_argument|write|strftime)$"
 )
 """Calls whose constants are for programs."""
 
@@ -111,6 +122,10 @@ class _Walker(ast.NodeVisitor):
         name = ast.unparse(node.func).rsplit(".", 1)[-1]
         if name == "Source" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
             self.texts.append(str(node.args[1].value))  # the clause's heading; key and path are for programs
+            return
+        if name == "show":  # (path, value, note)
+            for note in node.args[2:]:
+                self.visit(note)
             return
         if _SILENT_CALLS.fullmatch(name):
             return
