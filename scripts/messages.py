@@ -41,6 +41,9 @@ SOURCES = {
         "reports/templates/report.html.j2",
         "reports/templates/head.html.j2",
         "reports/templates/finding.html.j2",
+        "reports/templates/page.html.j2",
+        "reports/templates/login.html.j2",
+        "reports/templates/dashboard.html.j2",
         "reports/templates/picture.html.j2",
     ),
 }
