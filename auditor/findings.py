@@ -191,7 +191,7 @@ class Remediation(Record, frozen=True, kw_only=True):
 
 
 class Change(Record, frozen=True, kw_only=True):
-    """One recorded change of a property: when, by whom, from what to what. `client` is what was used, if that is told."""
+    """One recorded change of a property: when, by whom, from what to what. `client` is what was used, if told."""
 
     at: str
     by: str
