@@ -35,11 +35,18 @@ def _first_finding(page: Page) -> None:
     page.mouse.move(0, 0)
 
 
+def _network(page: Page) -> None:
+    page.locator(".picture > summary").first.click()
+    page.locator(".networks").evaluate("node => node.scrollIntoView({ block: 'start' })")
+    page.mouse.move(0, 0)
+
+
 DESKTOP = {"viewport": {"width": 1280, "height": 960}, "device_scale_factor": 1.5}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 SHOTS: dict[str, tuple[str, dict[str, Any], Callable[[Page], None]]] = {
     "report": ("en", DESKTOP, _as_opened),
     "report-finding": ("en", DESKTOP, _first_finding),
+    "report-network": ("en", DESKTOP, _network),
     "report-dark": ("en", {**DESKTOP, "color_scheme": "dark"}, _as_opened),
     "report-phone": ("en", PHONE, _as_opened),
     "report-zh-CN": ("zh-CN", DESKTOP, _as_opened),

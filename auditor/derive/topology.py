@@ -200,7 +200,7 @@ def _add_hops(made: Drawing, subnet: Subnet, table: RouteTable, table_key: str) 
             drawn = {**default, f"({len(drawn) - len(default)})": rest}
         for address, prefixes in drawn.items():
             name = address if address and not address.startswith("(") else f"{kind} {address}".strip()
-            hop = made.node("next-hop", name, note=f"{kind} · {_some(prefixes)}")
+            hop = made.node("next-hop", name, note=f"{_some(prefixes)} · {kind}")
             default_route = bool(set(prefixes) & set(DEFAULT_ROUTES))
             made.line(table_key, hop, "sends-to", {subnet.key}, default=default_route)
 

@@ -352,6 +352,11 @@
   };
   addEventListener("beforeprint", () => { let left = WHOLE; for (const [block, state] of blocks) if (left > 0) { draw(block); left -= state.rows.length; } });
 
+  // On paper nobody can unfold: the pictures that say something wrong are printed, and folded again.
+  const unfolded = [];
+  addEventListener("beforeprint", () => { for (const each of document.querySelectorAll(".picture:not([open])")) if (each.querySelector(".net-counts > span")) { each.open = true; unfolded.push(each); } });
+  addEventListener("afterprint", () => { for (const each of unfolded.splice(0)) each.open = false; });
+
   // ---- tools --------------------------------------------------------------------------------------------------
   const status = set(h("span", ""), { role: "status" });
   const reset = set(h("button", "linkish", _("Clear filters")), { type: "button" });

@@ -81,7 +81,7 @@ def test_what_a_cluster_stands_in_and_behind() -> None:
         "nodes answers-at 10.0.3.250",
         "nodes reaches images",
     }
-    assert node(topology, "next-hop", "10.9.0.4").note == "VirtualAppliance · 0.0.0.0/0"
+    assert node(topology, "next-hop", "10.9.0.4").note == "0.0.0.0/0 · VirtualAppliance"
 
 
 def test_a_private_endpoint_stands_between_subnet_and_registry() -> None:

@@ -72,7 +72,7 @@ def of(findings: Iterable[Finding], cluster: str = "aks-score-prod") -> Topology
         TopologyNode(key="p", kind="subnet", name="snet-pe", note="10.20.17.0/24", parent="v"),
         TopologyNode(key="g", kind="security-group", name="nsg-snet-nodes"),
         TopologyNode(key="t", kind="route-table", name="rt-score", note="could not be read: 403", read=False),
-        TopologyNode(key="h", kind="next-hop", name="10.0.0.4", note="VirtualAppliance · 0.0.0.0/0"),
+        TopologyNode(key="h", kind="next-hop", name="10.0.0.4", note="0.0.0.0/0 · VirtualAppliance"),
         TopologyNode(key="f", kind="frontend", name="40.73.11.20", note="public-service · 443"),
         TopologyNode(
             key="api", kind="api-server", name="aks-score-prod.privatelink.chinaeast2.cx.prod.service.azk8s.cn"

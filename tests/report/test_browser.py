@@ -189,6 +189,14 @@ def test_no_text_of_a_picture_leaves_its_box(reader: Reader) -> None:
     assert outside == []
 
 
+def test_a_picture_that_says_something_wrong_is_printed_and_folded_again(reader: Reader) -> None:
+    page = reader.open(NIGHT)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".net").is_visible()
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert not page.locator(".net").is_visible()
+
+
 def test_drift_stands_before_what_was_wrong_already(reader: Reader) -> None:
     headings = [each.inner_text() for each in reader.open(NIGHT).locator(".group h3").all()]
     assert headings == [
