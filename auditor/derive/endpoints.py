@@ -360,6 +360,9 @@ def _zone_unread(inventory: Inventory, grouped: frozenset[str]) -> Unread | None
             return found
     scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
     zones, links = inventory.listing(PrivateDnsZone, scopes), inventory.listing(VirtualNetworkLink, scopes)
+    nameless = next((link for link in links if not id_of(link.body.virtual_network)), None)
+    if nameless is not None:
+        return Unread(nameless.id, "virtualNetwork is not in its data", "collect again", "zone-unread")
     return zones.missing or links.missing
 
 

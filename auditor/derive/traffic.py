@@ -166,6 +166,14 @@ def table_of(inventory: Inventory, subnet: Subnet) -> RouteTable | Unread | None
     return inventory.find(RouteTable, subnet.route_table_id) if subnet.route_table_id else None
 
 
+def route_cut_short(table: RouteTable) -> Unread | None:
+    """A route of which the data do not say where it leads or what for: it may be the default route."""
+    for route in table.routes:
+        if not route.body.address_prefix or not route.body.next_hop_type:
+            return Unread(route.id, "addressPrefix or nextHopType is not in its data", "collect again", "route-unread")
+    return None
+
+
 def table_value(inventory: Inventory, table: RouteTable) -> TableValue:
     """A route table as the semantics take it."""
 

@@ -51,6 +51,7 @@ from auditor.api import (
     network_of,
     passed,
     resource_name,
+    route_cut_short,
     table_of,
     table_value,
     unknown,
@@ -122,6 +123,8 @@ class _Ways:
             return
         defaults = network.default_routes(table_value(self.inventory, table) if isinstance(table, RouteTable) else None)
         self.forced += [(use.subnet, route) for route in defaults if route.hop in (Hop.APPLIANCE, Hop.GATEWAY)]
+        if not defaults and table is not None:
+            self.lost = self.lost or route_cut_short(table)
         if not defaults:
             around = network_of(self.inventory, use.subnet)
             learned = around if isinstance(around, Unread) else learns_routes(self.inventory, use.subnet, around)

@@ -65,6 +65,7 @@ from auditor.api import (
     network_of,
     passed,
     resource_name,
+    route_cut_short,
     table_of,
     table_value,
     unknown,
@@ -137,6 +138,8 @@ class _Way:
         self.subnet = subnet
         self.table = table_of(inventory, subnet)
         self.value = table_value(inventory, self.table) if isinstance(self.table, RouteTable) else None
+        if isinstance(self.table, RouteTable) and not network.default_routes(self.value):
+            self.table = route_cut_short(self.table) or self.table
         self.more: dict[str, Any] = {
             "subnet": subnet.name,
             "user": cluster.name if cluster else "its container groups",

@@ -63,6 +63,8 @@ CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
         [ml(AWAY, BACK), PUBLIC], {"configured": Configured(scoring_clients=("x",))}, "warn", "asymmetric"),
     "balancers unread": ([ml(AWAY), BALANCERS], {}, "unknown", "frontends-unread"),
     "balancers unread, but no route away": ([ml(), BALANCERS], {}, "pass", "no-forced-default"),
+    "a route without its prefix": (
+        [ml(route("", "VirtualAppliance", "10.9.0.4")), PUBLIC], {}, "unknown", "routes-unread"),
     "table unread": ([UNREAD, PUBLIC], {}, "unknown", "routes-unread"),
     "table unread, but nothing public": (UNREAD, {}, "pass", "no-public-frontend"),
     "subnet unread": ([cluster(nodes=subnet(readable=False)), PUBLIC], {}, "unknown", "routes-unread"),

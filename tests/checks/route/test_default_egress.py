@@ -121,6 +121,8 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "load balancer, default to nowhere": (aks("loadBalancer", default("None")), [("fail", "default-dropped")]),
     "load balancer, default to an appliance": (aks("loadBalancer", default()), [("warn", "egress-bypassed")]),
     "load balancer, default in halves": (aks("loadBalancer", *HALVES), [("warn", "egress-bypassed")]),
+    "load balancer, a route without its prefix": (
+        aks("loadBalancer", route("", "None")), [("unknown", "table-unread")]),
     "load balancer, table unread": (aks("loadBalancer", on=UNREAD_TABLE), [("unknown", "table-unread")]),
     "managed NAT gateway": (aks("managedNATGateway", on=None), [("pass", "own-egress")]),
     "managed NAT gateway, second version": (aks("managedNATGatewayV2", on=None), [("pass", "own-egress")]),
