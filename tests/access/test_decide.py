@@ -406,6 +406,22 @@ def test_useless_roles_of_others_are_no_misses() -> None:
     assert ask(rights(given(READER, to=KUBELET), given(READER, LOOK_ALIKE))).missing[1].misses == ()
 
 
+def test_who_is_asked_about_is_nobody_else() -> None:
+    model = rights(given(NETWORK, ends=NOW))
+    decision = decide(model, P, ON_SUBNET, Scope.parse(SUBNET), at=NOW, others={"itself": CONTROL.upper()})
+    assert [miss.kind for miss in decision.missing[0].misses] == [MissKind.EXPIRED]
+
+
+def test_an_assignment_grants_until_it_ends_and_never_while_it_is_only_eligible() -> None:
+    later = NOW + timedelta(days=1)
+    assert given(NETWORK).active(NOW) is True
+    assert given(NETWORK, ends=later).active(NOW) is True
+    assert given(NETWORK, ends=NOW).active(NOW) is False
+    assert given(NETWORK, eligible=True).active(NOW) is False
+    assert given(NETWORK, eligible=True, ends=later).active(NOW) is False
+    assert given(NETWORK, ends=LOST).active(NOW) == LOST
+
+
 def test_misses_are_few() -> None:
     crowd = [given(NETWORK, f"{SUBSCRIPTION}/resourceGroups/g{number}") for number in range(100)]
     assert len(ask(rights(*crowd)).missing[0].misses) == 12

@@ -25,6 +25,7 @@ SPELLINGS = {
     "2001:db8::1/64": ("2001:db8::/64",),
     # ranges, from old API versions
     "10.0.0.0-10.0.0.255": ("10.0.0.0/24",),
+    "10.0.0.1-10.0.0.1": ("10.0.0.1/32",),
     "10.0.0.1 - 10.0.0.2": ("10.0.0.1/32", "10.0.0.2/32"),
     "0.0.0.0-255.255.255.255": ("0.0.0.0/0",),
     # space around
@@ -74,13 +75,18 @@ def test_families_are_apart() -> None:
     assert "::1" not in AddressSet.v4_any()
     assert (everything.size(4), everything.size(6)) == (1 << 32, 1 << 128)
     assert everything.families == (4, 6)
+    assert (str(everything), str(AddressSet.empty())) == ("*", "nothing")
+    assert str(AddressSet.of("10.0.0.1", "::1")) == "10.0.0.1/32, ::1/128"
 
 
 def test_halves_join_and_a_set_does_not_change() -> None:
     assert AddressSet.of("10.0.0.0/25", "10.0.0.128/25") == AddressSet.parse("10.0.0.0/24")
     assert AddressSet.of("10.0.0.1/32", "10.0.0.3/32").first() == "10.0.0.1"
     assert AddressSet.of("10.0.0.1/32", "10.0.0.3/32").last() == "10.0.0.3"
+    assert AddressSet.of("10.0.0.0/24").first() == "10.0.0.0"
+    assert AddressSet.of("10.0.0.0/24").last() == "10.0.0.255"
     assert AddressSet.empty().first() is None
+    assert AddressSet.empty().last() is None
     assert not AddressSet.empty()
     with pytest.raises(AttributeError):
         AddressSet.any().intervals = ()

@@ -206,6 +206,8 @@ HOW = {
     "Internet": ((allow(100, to="Internet"), DENY_ALL), {How.BROAD}),
     "AzureCloud": ((allow(100, to="AzureCloud"), DENY_ALL), {How.BROAD}),
     "prefixes": ((allow(100, to="20.1.0.0/16"), DENY_ALL), {How.LITERAL}),
+    # Storage may hold the registry's addresses as far as is known here
+    "prefixes and a tag of unknown prefixes": ((allow(100, to=("Storage", "20.1.0.0/16")), DENY_ALL), {How.BROAD}),
     "prefixes and a foreign tag": (
         (allow(100, to=("AzureContainerRegistry.WestUS", "20.1.0.0/16")), DENY_ALL),
         {How.LITERAL},
@@ -221,6 +223,11 @@ HOW = {
 @pytest.mark.parametrize(("rules", "how"), HOW.values(), ids=HOW)
 def test_by_what_it_is_allowed(rules: tuple[SecurityRule, ...], how: set[How]) -> None:
     assert ask(*rules).allowed_by() == how
+
+
+def test_questions_read_as_one_would_ask() -> None:
+    assert str(https()) == "Tcp 10.0.1.0/24 -> AzureContainerRegistry.EastUS2:443"
+    assert str(outbound(SUBNET, Tag("Internet"), PortSet.any())) == "Any 10.0.1.0/24 -> Internet"
 
 
 def test_no_group_at_all() -> None:
@@ -253,8 +260,10 @@ def test_the_order_of_a_series_depends_on_the_direction() -> None:
     assert series(Direction.INBOUND, nic=nic, subnet=subnet) == (subnet, nic)
 
 
-def admin(access: str, priority: int, *, to: str = "*", ports: str = "*") -> AdminRule:
-    return AdminRule(rule=rule(access, priority, to=to, ports=ports))
+def admin(
+    access: str, priority: int | None, *, to: str = "*", ports: str = "*", direction: str = "Outbound"
+) -> AdminRule:
+    return AdminRule(rule=rule(access, priority, to=to, ports=ports, direction=direction))
 
 
 ADMIN = {
@@ -265,6 +274,9 @@ ADMIN = {
     "the first decides": ((admin("Allow", 1), admin("Deny", 2)), (), ALLOWED),
     "no match goes on": ((admin("Deny", 1, ports="80"),), (), ALLOWED),
     "unreadable": ((admin("Deny", 1, to="111"),), (), UNDECIDED),
+    "direction unreadable": ((admin("Deny", 1, direction="Sideways"),), (), UNDECIDED),
+    "no priority": ((admin("AlwaysAllow", 1), admin("Deny", None)), (), UNDECIDED),
+    "priorities below those of groups": ((admin("Deny", 7),), (), DENIED),
     "unreadable, denied anyway": ((admin("Deny", 1, to="111"),), (DENY_ALL,), DENIED),
 }
 

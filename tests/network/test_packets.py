@@ -131,3 +131,15 @@ def test_the_smallest_packet_has_a_client_port_where_the_set_leaves_the_choice()
     assert str(low.witness()) == "udp [::4]:7 -> [::5]:53"
     ping = PacketSet.box({ICMP}, AddressSet.of("10.0.0.4"), None, AddressSet.of("10.0.0.5"))
     assert str(ping.witness()) == "icmp 10.0.0.4 -> 10.0.0.5"
+
+
+def test_a_product_with_an_empty_side_holds_no_packet() -> None:
+    somewhere, none = AddressSet.of("10.0.0.0/30"), AddressSet.empty()
+    for empty in (
+        PacketSet.box(frozenset(), somewhere),
+        PacketSet.box(source=none),
+        PacketSet.box(destination=none),
+        PacketSet.box(frozenset({TCP}), somewhere, PortSet.any(), somewhere, PortSet.empty()),
+    ):
+        assert not empty
+        assert list(empty.boxes()) == []

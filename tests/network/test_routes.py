@@ -7,12 +7,14 @@ import pytest
 from auditor.network import (
     AddressSet,
     Hop,
+    Kind,
     Leg,
     Network,
     PrivateEndpoint,
     Route,
     RouteTable,
     Tag,
+    TagData,
     default_routes,
     next_hops,
     reachable,
@@ -233,6 +235,26 @@ def test_a_leg_names_its_route_and_whether_a_learned_one_may_beat_it() -> None:
     assert not quiet.overtakable
     [system] = next_hops(AddressSet.of("20.1.2.3"), table(learns=False), network(learned=GATEWAY))
     assert (system.hop, system.via) == (Hop.INTERNET, "0.0.0.0/0")
+    [tag] = next_hops(Tag(ACR), table(to("0.0.0.0/0")), network(tags=None, learned=GATEWAY))
+    assert (tag.hop, tag.kind, tag.overtakable) == (Hop.APPLIANCE, Kind.USER, True)
+
+
+@pytest.mark.parametrize("destination", [AddressSet.of("20.1.2.3"), Tag(ACR)], ids=["address", "tag"])
+def test_where_a_gateway_may_announce_the_way_nothing_else_is_named(destination: AddressSet | Tag) -> None:
+    [leg] = next_hops(destination, table(), network(tags=None, learned=GATEWAY))
+    assert (leg.hop, leg.kind, leg.overtakable) == (Hop.UNDECIDED, Kind.LEARNED, False)
+    [known] = next_hops(AddressSet.of("10.1.9.9"), table(), network(learned=GATEWAY))
+    assert (known.kind, known.overtakable) == (Kind.SYSTEM, False)
+
+
+def test_azure_cloud_of_the_region_before_all_of_azure_cloud() -> None:
+    rows = [
+        {"name": n, "properties": {"addressPrefixes": ["20.1.0.0/16"]}} for n in ("AzureCloud", "AzureCloud.eastus2")
+    ]
+    where = network(tags=TagData.from_values(rows, cloud="public"))
+    for routes in ((none("AzureCloud"), to("AzureCloud.eastus2")), (to("AzureCloud.eastus2"), none("AzureCloud"))):
+        [leg] = next_hops(AddressSet.of("20.1.9.9"), table(*routes), where)
+        assert leg.hop is Hop.APPLIANCE
 
 
 def test_without_a_table_and_with_an_unread_one() -> None:

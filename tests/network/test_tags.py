@@ -59,7 +59,16 @@ def test_regional_tags_go_by_the_name_never_by_the_region_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, 7, {}, {"name": "X"}, {"name": "X", "properties": {"addressPrefixes": "10.0.0.0/8"}}, {"name": ""}]
+    "value",
+    [
+        None,
+        7,
+        {},
+        {"name": "X"},
+        {"name": "X", "properties": {"addressPrefixes": "10.0.0.0/8"}},
+        {"name": "X", "properties": {"addressPrefixes": ["10.0.0.0/8", 7]}},
+        {"name": ""},
+    ],
 )
 def test_a_broken_row_is_unknown_not_empty(value: Any) -> None:
     data = TagData.from_values([value], cloud="public")
@@ -110,6 +119,8 @@ CONTAINMENT = [
     ("china", "AzureCloud", "AzureContainerRegistry", 6, COVERS),
     ("public", "AzureCloud.eastus2", "AzureContainerRegistry.EastUS2", 6, COVERS),
     ("public", "AzureCloud.centralfrance", "AzureContainerRegistry.FranceCentral", 4, COVERS),
+    ("public", "AzureCloud", "AzureCloud.eastus2", 4, COVERS),
+    ("public", "AzureCloud.eastus2", "AzureCloud", 4, UNKNOWN),
     ("public", "AzureCloud.eastus", "AzureContainerRegistry.EastUS2", 4, UNKNOWN),
     ("public", "AzureCloud", "MicrosoftContainerRegistry", 4, COVERS),
     ("public", "AzureCloud", "AzureFrontDoor.FirstParty", 4, UNKNOWN),
