@@ -308,7 +308,7 @@ def test_every_answer_has_the_security_headers(shown: Serving, path: str) -> Non
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert (headers["X-Content-Type-Options"], headers["X-Frame-Options"]) == ("nosniff", "DENY")
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cache-Control"] == ("public, max-age=300" if path.startswith("/static") else "no-store")
     assert "Server" not in headers
 
