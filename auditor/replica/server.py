@@ -1,7 +1,7 @@
 """The replica itself: one TLS server on loopback that routes requests to the services it plays.
 
-ARM lies at the root, the token endpoint at `/{tenant}/`, Microsoft Graph below `/graph`. Nothing is ever written: any
-other method than the known ones is answered 405, and every request is recorded.
+ARM lies at the root, the token endpoint at `/{tenant}/`, Microsoft Graph below `/graph`. Writes are answered 405 unless
+they are allowed (`writes=True`), and every request is recorded.
 """
 
 import gzip
@@ -38,6 +38,7 @@ from auditor.replica.sign_in import SignIn
 from auditor.replica.signing import Signer
 from auditor.replica.throttling import OFF, Clock, Quota, Throttle
 from auditor.replica.world import World, type_of
+from auditor.replica.writes import Write, Writer
 
 _log = logging.getLogger(__name__)
 _GZIP_FROM_BYTES = 512
@@ -83,8 +84,11 @@ class Replica:
         clock: Clock = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         apis: Mapping[str, Sequence[str]] | None = None,
+        writes: bool = False,
     ) -> None:
         self._apis = apis
+        self._writes = writes
+        self._writing = threading.Lock()
         self._address = (host, port)
         self._page_sizes = (page_size, arm_page_size, graph_page_size)
         self._subscription_limit = subscription_limit
@@ -121,6 +125,7 @@ class Replica:
         self._sign_in = SignIn(self.base_url, (self.base_url, self.graph_endpoint), self._wall_clock, self._apis)
         _, arm_page_size, graph_page_size = self._page_sizes
         self._arm = ResourceManager(self.base_url, arm_page_size)
+        self._writer = Writer(self.base_url)
         self._directory = Directory(self.base_url, graph_page_size)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True, name="replica")
         self._thread.start()
@@ -207,7 +212,8 @@ class Replica:
         split = urlsplit(target)
         path, query = unquote(split.path), dict(parse_qsl(split.query, keep_blank_values=True))
         operation = _operation(method, path)
-        kind = type_of(path).lower() if operation.startswith("arm") and "/providers/" in path.lower() else ""
+        typed = operation.startswith("arm") or operation == "write"
+        kind = type_of(path).lower() if typed and "/providers/" in path.lower() else ""
         text = _query_of(body) if operation == "resource-graph" else ""
         table = _first_table(text)
         fault = self._faults.fault_for(
@@ -220,7 +226,7 @@ class Replica:
         else:
             answer = None
         if answer is None:
-            answer, tables = self._routed(world, operation, path, query, authorization, body)
+            answer, tables = self._routed(world, operation, method, path, query, authorization, body)
             table_names = tables or table_names
             if fault is not None:
                 answer = bending.bent(answer, fault, self.base_url, target, body)
@@ -228,8 +234,17 @@ class Replica:
         return answer, fault
 
     def _routed(
-        self, world: World, operation: str, path: str, query: Mapping[str, str], authorization: str | None, body: bytes
+        self,
+        world: World,
+        operation: str,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        authorization: str | None,
+        body: bytes,
     ) -> tuple[Answer, str]:
+        if operation == "write" and self._writes and method != "POST":
+            return self._write(method, path, query, authorization, body), ""
         if operation in ("write", "unknown"):
             return arm_error(405, "MethodNotAllowed", "The replica answers reads only.", headers={"Allow": "GET"}), ""
         tenant = path.strip("/").split("/")[0]
@@ -265,13 +280,27 @@ class Replica:
         answer, tables, _ = self._evaluator_for(world).answer(caller, body, version)
         return replace(answer, headers={**answer.headers, **headers}), tables
 
+    def _write(
+        self, method: str, path: str, query: Mapping[str, str], authorization: str | None, body: bytes
+    ) -> Answer:
+        """One write after the other, each on the estate that the last one left."""
+        with self._writing:
+            world = self._world
+            caller = self._sign_in.caller(world, authorization, self.base_url)
+            if isinstance(caller, Answer):
+                return caller
+            answer, after = self._writer.answer(world, Write(method, path, query, body, caller))
+            if after is not None:
+                self.load(after)
+            return answer
+
     def _read(self, world: World, caller: Application, path: str, query: Mapping[str, str]) -> Answer:
         parts = path.strip("/").split("/")
         subscription = parts[1].lower() if parts[0].lower() == "subscriptions" and len(parts) > 1 else None
         headers, refusal = self._throttle.read(caller.app_id, subscription)
         if refusal is not None:
             return refusal
-        answer = self._arm.answer(world, Call(path, query, caller))
+        answer = self._writer.operation(path) or self._arm.answer(world, Call(path, query, caller))
         return replace(answer, headers={**answer.headers, **headers})
 
     def _evaluator_for(self, world: World) -> Evaluator:
