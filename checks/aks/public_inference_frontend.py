@@ -204,8 +204,6 @@ class _Frontend:
                 self._shown(),
                 **self.more,
             )
-        if isinstance(self.frontend.address, Unread) and not self.settled and self.frontend.scoring_candidate:
-            return self._candidate()
         if not self.frontend.scoring_candidate:
             return warned(
                 "public-other-port",

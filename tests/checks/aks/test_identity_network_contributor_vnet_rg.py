@@ -28,6 +28,7 @@ from tests.estate import (
 
 CHECK = "aks-identity-network-contributor-vnet-rg"
 NODES = subnet()
+PODS = subnet("pods", "10.4.0.0/16")
 ML = cluster(nodes=NODES)
 VNET = NODES.id.rsplit("/subnets/", 1)[0]
 GROUP = "eeeeeeee-0000-4000-8000-000000000001"
@@ -67,6 +68,8 @@ CASES = {
         [ML, grant(GROUP, on=rg("net"), kind="Group"), member(None)], "fail", "no-grant"),
     "denied": ([ML, grant(on=rg("net")), deny(rg("net"), "*")], "fail", "deny-assignment"),
     "denied on the subnet": ([ML, grant(on=rg("net")), deny(NODES, "Microsoft.Network/*")], "fail", "deny-assignment"),
+    "denied on a neighbour's subnet": (
+        [ML, PODS, grant(on=rg("net")), deny(PODS, "Microsoft.Network/*")], "pass", "network-contributor"),
     "custom role without join": (
         [ML, role(CUSTOM, "Microsoft.Network/virtualNetworks/*", without=["*/join/action"]),
          grant(role=CUSTOM, on=rg("net"))], "fail", "role-takes-away-action"),
@@ -86,6 +89,8 @@ CASES = {
     "a subnet that is no id": (
         [cluster(pools=[{"name": "p", "vnetSubnetID": "nodes"}])], "unknown", "not-an-id"),
     "managed network": ([cluster()], "not-applicable", "managed-vnet"),
+    "a network in the node resource group": (
+        [cluster(nodes=subnet(group="mc"))], "not-applicable", "managed-vnet"),
 }  # fmt: skip
 
 

@@ -53,6 +53,9 @@ CASES = {
     "inbound denies": (estate(deny_in(100)), "pass", "no-custom-deny"),
     "a deny shadowed by an allow for all": (estate(allow_out(100), deny_out(200)), "pass", "denies-shadowed"),
     "deny with all exceptions": (estate(*NEEDED, DENY), "warn", "restricted-with-exceptions"),
+    "deny of 0.0.0.0/0 with all exceptions": (
+        estate(*NEEDED, allow_out(150, to="VirtualNetwork"), deny_out(1000, to="0.0.0.0/0")),
+        "warn", "restricted-with-exceptions"),
     "deny of one prefix": (estate(deny_out(100, to="203.0.113.0/24")), "warn", "partial-deny"),
     "deny of one port": (estate(deny_out(100, to="Internet", ports="25")), "warn", "partial-deny"),
     "deny of a peer's addresses": (estate(deny_out(100, to="10.200.0.0/16")), "warn", "partial-deny"),
@@ -72,6 +75,8 @@ CASES = {
         estate(deny_out(100, to="VirtualNetwork", of="VirtualNetwork")), "fail", "intra-cluster-denied"),
     "deny all": (estate(*NEEDED, deny_out(4096)), "fail", "intra-cluster-denied"),
     "an unknown tag denied": (estate(deny_out(100, to="NobodyPublished")), "unknown", "undecided"),
+    "an unknown tag denied above what is needed": (
+        estate(*NEEDED[:-1], deny_out(135, to="NobodyPublished"), NEEDED[-1], DENY), "unknown", "undecided"),
     "registry unread, the rest open": (
         [*attached(cluster(nodes=subnet(nsg=nsg("fence", *NEEDED, DENY))), registry=registry().unread()), TAGS],
         "unknown", "required-services-unread"),

@@ -77,6 +77,9 @@ CASES = {
         [own(), on_zone(on=private_zone("privatelink.westus.azmk8s.io")), ON_NETWORK],
         "fail", "role-on-other-scope"),
     "links cannot be written": ([own(), *NO_LINKS], "fail", "role-takes-away-action"),
+    "the zone cannot be read": (
+        [own(), role(CUSTOM, "Microsoft.Network/privateDnsZones/*", without=["Microsoft.Network/privateDnsZones/read"]),
+         grant(role=CUSTOM, on=ZONE), ON_NETWORK], "fail", "role-on-other-scope"),
     "kubelet instead": (
         [own(), grant(KUBELET, ZONE_CONTRIBUTOR, on=ZONE), grant(KUBELET, on=NETWORK_ID)],
         "fail", "role-on-kubelet-identity"),

@@ -57,6 +57,11 @@ CASES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "no nodes yet": (kubenet(None, pools=[pool(nodes(own()), count=0)], parts=[nodes(own())]),
                      [("pass", "pod-routes")]),
     "stopped": (kubenet(nodes(own()), powerState={"code": "Stopped"}), [("pass", "pod-routes")]),
+    "a single node": (kubenet(None, pools=[pool(nodes(own()), count=1)], parts=[nodes(own())]),
+                      [("fail", "no-pod-routes")]),
+    "nodes in one pool, another's number unread": (
+        kubenet(None, pools=[pool(nodes(own()), name="a", count=2), {**pool(nodes(own()), name="b"), "count": None}],
+                parts=[nodes(own())]), [("fail", "no-pod-routes")]),
     "number of nodes unread": (
         kubenet(None, pools=[{**pool(nodes(own())), "count": None}], parts=[nodes(own())]),
         [("unknown", "node-count-unread")]),

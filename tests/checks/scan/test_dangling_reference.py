@@ -142,7 +142,8 @@ def test_outcome(estate: list[Any], name: str, wanted: list[tuple[str, str]]) ->
 def test_a_role_assignment_on_a_subnet_that_is_gone() -> None:
     here, gone = grant(on=NODES.id), grant(on=f"{vnet().id}/subnets/gone")
     elsewhere = grant(on=f"{arm('x', f'{NETWORK}/virtualNetworks', 'unseen')}/subnets/x")
-    found = audit(CHECK, NODES, here, gone, elsewhere)
+    above = grant(on=vnet().id)
+    found = audit(CHECK, NODES, here, gone, elsewhere, above)
     assert outcomes(found) == [("fail", "scope-gone")]
     assert found[0].resource.id == gone.id
     assert found[0].remediation.commands[0].text == f"az role assignment delete --ids {gone.id}"
