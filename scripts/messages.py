@@ -34,6 +34,8 @@ SOURCES = {
         "auditor/report/triage.py",
         "auditor/report/as_html.py",
         "auditor/report/as_markdown.py",
+        "auditor/report/wording.py",
+        "auditor/cli/audit.py",
         "auditor/cli/commands/explain.py",
     ),
     "javascript": ("reports/templates/report.js",),

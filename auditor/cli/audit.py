@@ -26,10 +26,14 @@ class Audit:
     report: Report
     written: tuple[Path, ...]
     exit_status: int
+    lang: str = "en"
 
     def summary(self) -> list[str]:
         """What was found and where it lies, in a few lines of plain text."""
-        return [*summary(self.report), *(f"wrote {path}" for path in self.written)]
+        from auditor.report.wording import speaker
+
+        wrote = speaker(self.lang).gettext("wrote {path}")
+        return [*summary(self.report, self.lang), *(wrote.format(path=path) for path in self.written)]
 
 
 def audit(call: Call, settings: Settings, progress: Progress, *, stop: Callable[[], bool] | None = None) -> Audit:
@@ -44,6 +48,7 @@ def audit(call: Call, settings: Settings, progress: Progress, *, stop: Callable[
         from auditor.waivers import load
 
         load(settings.waivers)
+    lang = choose(settings.lang, call.environment)
     result = scan(settings, environment=call.environment, progress=progress, clock=call.clock, stop=stop)
     written = reports.write(
         result.report,
@@ -51,10 +56,10 @@ def audit(call: Call, settings: Settings, progress: Progress, *, stop: Callable[
         output,
         template=settings.template,
         group_by=settings.group_by,  # type: ignore[arg-type]  # checked against the same choices
-        lang=choose(settings.lang, call.environment),
+        lang=lang,
         history_trend=trend(call, settings, result.report),
     )
-    return Audit(result.report, tuple(written), result.exit_status)
+    return Audit(result.report, tuple(written), result.exit_status, lang)
 
 
 def destination(settings: Settings) -> Path | Literal["-"]:
@@ -90,28 +95,48 @@ def _drifted(counts: dict[str, int] | None) -> int:
     return sum(number for state, number in (counts or {}).items() if state != "unchanged")
 
 
-def summary(report: Report) -> list[str]:
+def summary(report: Report, lang: str = "en") -> list[str]:
     """What a run found, in a few lines of plain text."""
     from auditor.cli import text
     from auditor.report.legible import one_line
+    from auditor.report.wording import Saying, drift_words, kind_words, outcome_words, speaker
 
-    run = report.run
-    audited = ", ".join(f"{number} {kind}" for kind, number in report.summary.resources.items() if number)
+    voice = speaker(lang)
+    _, n_ = voice.gettext, voice.ngettext
+    run, stop = report.run, voice.separator
+    english = voice.language == "en"  # where the words that other formats use are told
+    outcomes, states = (None, None) if english else (outcome_words(voice.catalogue), drift_words(voice.catalogue))
+    kinds = {} if english else kind_words(voice.catalogue)
+    audited = stop.join(
+        f"{number} {kinds.get(kind, kind)}" for kind, number in report.summary.resources.items() if number
+    )
+    head = n_(
+        "run {id} of {n} scope in {cloud}: {audited}", "run {id} of {n} scopes in {cloud}: {audited}", len(run.scopes)
+    )
+    found = _("findings: {counts}")
     lines = [
-        f"run {run.id} of {text.count(len(run.scopes), 'scope')} in {run.cloud}: {audited or 'nothing to audit'}",
-        f"findings: {text.outcomes(report.summary.outcomes)}"
-        + (f" ({report.summary.waived} waived)" if report.summary.waived else ""),
+        head.format(id=run.id, n=f"{len(run.scopes):,}", cloud=run.cloud, audited=audited or _("nothing to audit")),
+        found.format(counts=text.outcomes(report.summary.outcomes, outcomes, stop))
+        + (_(" ({n} waived)").format(n=report.summary.waived) if report.summary.waived else ""),
     ]
     if report.baseline is None:
-        lines.append("drift: none to tell, there is no run to compare with")
+        lines.append(_("drift: none to tell, there is no run to compare with"))
     else:
-        lines.append(f"drift since {report.baseline.started_at}: {text.drift(report.summary.drift)}")
+        since = _("drift since {since}: {states}")
+        lines.append(
+            since.format(since=report.baseline.started_at, states=text.drift(report.summary.drift, states, stop))
+        )
     required = [gap for gap in run.gaps if gap.required]
     if not run.complete:
-        lines.append(f"incomplete: {text.count(len(required), 'gap')} in what was asked for")
+        says = n_(
+            "incomplete: {n} gap in what was asked for", "incomplete: {n} gaps in what was asked for", len(required)
+        )
+        lines.append(says.format(n=f"{len(required):,}"))
     for gap in required[:MOST_GAPS]:
-        lines.append(f"  {one_line(gap.scope)}: {one_line(gap.what)} ({gap.reason}); {one_line(gap.hint)}")
+        what, hint = (one_line(Saying(each).told(voice)) for each in (gap.what, gap.hint))
+        lines.append(f"  {one_line(gap.scope)}: {what} ({gap.reason}); {hint}")
     if len(required) > MOST_GAPS:
-        lines.append(f"  … and {len(required) - MOST_GAPS} more, all in the report")
-    lines += [f"note: {one_line(note.text)}" for note in run.notes if note.kind == "history"]
+        lines.append("  " + _("… and {n} more, all in the report").format(n=len(required) - MOST_GAPS))
+    told = (one_line(Saying(note.text).told(voice)) for note in run.notes if note.kind == "history")
+    lines += [_("note: {text}").format(text=each) for each in told]
     return lines

@@ -27,17 +27,21 @@ def _width(cell: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in cell)
 
 
-def outcomes(counts: Mapping[str, int]) -> str:
-    """`3 fail, 1 unknown, 20 pass`: the outcomes that occur, worst first."""
-    return ", ".join(f"{counts[each]} {each}" for each in OUTCOMES if counts.get(each)) or "nothing"
+def outcomes(counts: Mapping[str, int], names: Mapping[str, str] | None = None, separator: str = ", ") -> str:
+    """`3 fail, 1 unknown, 20 pass`: the outcomes that occur, worst first, by their `names` in another language."""
+    said = names or {}
+    return separator.join(f"{counts[each]} {said.get(each, each)}" for each in OUTCOMES if counts.get(each)) or (
+        "0" if names else "nothing"
+    )
 
 
-def drift(counts: Mapping[str, int] | None) -> str:
+def drift(counts: Mapping[str, int] | None, names: Mapping[str, str] | None = None, separator: str = ", ") -> str:
     """`2 new, 1 resolved`: the drift states that occur; a dash without a baseline."""
     if counts is None:
         return "-"
-    moved = [f"{counts[state]} {state}" for state in DRIFT_STATES if state != "unchanged" and counts.get(state)]
-    return ", ".join(moved) or "none"
+    said = names or {}
+    moved = [state for state in DRIFT_STATES if state != "unchanged" and counts.get(state)]
+    return separator.join(f"{counts[state]} {said.get(state, state)}" for state in moved) or ("0" if names else "none")
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

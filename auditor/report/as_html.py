@@ -29,7 +29,7 @@ from auditor.report.picture import pictures
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, TrendPoint, line
 from auditor.report.triage import GROUPINGS, GroupBy, Section, reading_order, section_of, verdict
-from auditor.report.wording import Saying, languages, original, sayings, speaker, wording
+from auditor.report.wording import Saying, kind_words, languages, original, sayings, speaker, wording
 
 STATIC = 500  # findings that are readable without JavaScript
 
@@ -148,7 +148,7 @@ def _catalogue(words: NullTranslations) -> dict[str, str]:
 def _head(report: Report, lang: str, history_trend: Sequence[TrendPoint]) -> dict[str, Any]:
     """What the head says in one language."""
     words, tell = wording(lang), telling(speaker(lang))
-    kinds = _kinds(words)
+    kinds = kind_words(words)
     scopes = report.run.scopes
     gaps = sorted(report.run.gaps, key=lambda gap: (gap.scope.casefold(), gap.what))
     return {
@@ -182,26 +182,6 @@ def _say(words: Translator) -> Callable[[str], str]:
 def _notes(report: Report) -> list[str]:
     """The texts in the pictures of networks: why something could not be read."""
     return sorted({node.note for each in report.topologies for node in each.nodes if not node.read and node.note})
-
-
-def _kinds(words: NullTranslations) -> dict[str, str]:
-    """Kinds of resources as people call them, by their key in the report's summary."""
-    _ = words.gettext
-    return {
-        "clusters": _("clusters"),
-        "workspaces": _("workspaces"),
-        "computes": _("computes"),
-        "extensions": _("extensions"),
-        "containerGroups": _("container groups"),
-        "virtualNetworks": _("virtual networks"),
-        "subnets": _("subnets"),
-        "networkSecurityGroups": _("network security groups"),
-        "routeTables": _("route tables"),
-        "loadBalancers": _("load balancers"),
-        "registries": _("registries"),
-        "privateEndpoints": _("private endpoints"),
-        "roleAssignments": _("role assignments"),
-    }
 
 
 def _spoken(kind: str) -> str:

@@ -12,7 +12,16 @@ from auditor.i18n import Translator
 from auditor.report.clouds import az_cloud_name
 from auditor.report.legible import command_line, one_line
 from auditor.report.triage import Section, reading_order, section_of, verdict
-from auditor.report.wording import Saying, original, sayings, speaker, wording
+from auditor.report.wording import (
+    Saying,
+    drift_words,
+    original,
+    outcome_words,
+    sayings,
+    severity_words,
+    speaker,
+    wording,
+)
 from auditor.values import Outcome
 
 T = TypeVar("T")
@@ -31,7 +40,7 @@ def render_markdown(report: Report, *, lang: str = "en", limit: int = LIMIT) -> 
     page = _Page(limit, _("… and {n} more, in report.json"))
     page.add(f"# {said.headline}\n")
     if not report.run.complete:
-        page.add(f"**{_('Incomplete scan: part of what was asked for could not be read.')}**\n")
+        page.add("**" + _("Incomplete scan: part of what was asked for could not be read.") + "**\n")
     if said.remarks:
         page.add(" ".join(said.remarks) + "\n")
     page.add(_counts(report, words))
@@ -48,10 +57,8 @@ def render_markdown(report: Report, *, lang: str = "en", limit: int = LIMIT) -> 
         + "\n"
     )
     if az_cloud := az_cloud_name(report):
-        page.add(
-            f"{_('Commands below assume that the Azure CLI speaks to this cloud:')} "
-            f"{code(f'az cloud set --name {az_cloud}')}\n"
-        )
+        says = _("Commands below assume that the Azure CLI speaks to this cloud:")
+        page.add(f"{says} {code(f'az cloud set --name {az_cloud}')}\n")
     findings = reading_order(report.findings)
     chapters = {
         _("Drift"): (Section.NEW, Section.CHANGED, Section.UNVERIFIED, Section.RESOLVED),
@@ -100,55 +107,24 @@ class _Page:
         return "\n".join(self._parts).rstrip("\n") + "\n"
 
 
-def _outcomes(words: NullTranslations) -> dict[str, str]:
-    _ = words.gettext
-    return {
-        "fail": _("Fail"),
-        "warn": _("Warning"),
-        "unknown": _("Unknown"),
-        "pass": _("Pass"),
-        "not-applicable": _("Not applicable"),
-    }
-
-
-def _states(words: NullTranslations) -> dict[str, str]:
-    _ = words.gettext
-    return {
-        "new": _("New"),
-        "changed": _("Changed"),
-        "unverified": _("No longer verified"),
-        "resolved": _("Resolved"),
-    }
-
-
-def _severities(words: NullTranslations) -> dict[str, str]:
-    _ = words.gettext
-    return {
-        "critical": _("Critical"),
-        "high": _("High"),
-        "medium": _("Medium"),
-        "low": _("Low"),
-        "info": _("Info"),
-    }
-
-
 def _counts(report: Report, words: NullTranslations) -> str:
     drift = report.summary.drift
-    cells = {name: report.summary.outcomes.get(key, 0) for key, name in _outcomes(words).items()}
+    cells = {name: report.summary.outcomes.get(key, 0) for key, name in outcome_words(words).items()}
     if drift:
-        cells |= {name: drift.get(key, 0) for key, name in _states(words).items()}
+        moved = {key: name for key, name in drift_words(words).items() if key != "unchanged"}
+        cells |= {name: drift.get(key, 0) for key, name in moved.items()}
     counts = " | ".join(str(count) for count in cells.values())
     return f"| {' | '.join(cells)} |\n|{' ---: |' * len(cells)}\n| {counts} |\n"
 
 
 def _item(finding: Finding, voice: Translator) -> str:
     words = voice.catalogue
-    severity = "" if finding.outcome is Outcome.PASS else _severities(words)[finding.severity]
+    severity = "" if finding.outcome is Outcome.PASS else severity_words(words)[finding.severity]
     label = " · ".join(
         text
         for text in (
-            _states(words).get(finding.drift.state, "") if finding.drift else "",
-            _outcomes(words)[finding.outcome],
+            drift_words(words)[finding.drift.state] if finding.drift and finding.drift.state != "unchanged" else "",
+            outcome_words(words)[finding.outcome],
             severity,
         )
         if text

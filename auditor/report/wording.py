@@ -96,3 +96,59 @@ def languages() -> tuple[str, ...]:
         for language in Language
         if language is Language.ENGLISH or gettext.find(DOMAIN, locale, [language.locale])
     )
+
+
+def outcome_words(words: gettext.NullTranslations) -> dict[str, str]:
+    """Outcomes as people say them, the worst first."""
+    _ = words.gettext
+    return {
+        "fail": _("Fail"),
+        "warn": _("Warning"),
+        "unknown": _("Unknown"),
+        "pass": _("Pass"),
+        "not-applicable": _("Not applicable"),
+    }
+
+
+def drift_words(words: gettext.NullTranslations) -> dict[str, str]:
+    """States of drift as people say them."""
+    _ = words.gettext
+    return {
+        "new": _("New"),
+        "changed": _("Changed"),
+        "unverified": _("No longer verified"),
+        "resolved": _("Resolved"),
+        "unchanged": _("Unchanged"),
+    }
+
+
+def severity_words(words: gettext.NullTranslations) -> dict[str, str]:
+    """Severities as people say them, the most severe first."""
+    _ = words.gettext
+    return {
+        "critical": _("Critical"),
+        "high": _("High"),
+        "medium": _("Medium"),
+        "low": _("Low"),
+        "info": _("Info"),
+    }
+
+
+def kind_words(words: gettext.NullTranslations) -> dict[str, str]:
+    """Kinds of resources as people call them, by their key in the report's summary."""
+    _ = words.gettext
+    return {
+        "clusters": _("clusters"),
+        "workspaces": _("workspaces"),
+        "computes": _("computes"),
+        "extensions": _("extensions"),
+        "containerGroups": _("container groups"),
+        "virtualNetworks": _("virtual networks"),
+        "subnets": _("subnets"),
+        "networkSecurityGroups": _("network security groups"),
+        "routeTables": _("route tables"),
+        "loadBalancers": _("load balancers"),
+        "registries": _("registries"),
+        "privateEndpoints": _("private endpoints"),
+        "roleAssignments": _("role assignments"),
+    }

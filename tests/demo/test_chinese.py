@@ -1,4 +1,4 @@
-"""The sample estate in Azure China, told in Chinese: no English sentence, no other cloud's name, links to docs.azure.cn."""
+"""The sample estate in Azure China, told in Chinese: no English sentence, no other cloud, links to docs.azure.cn."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def command(call: Call, /, cloud: str, output: str, lang: str | None, quiet: boo
         result = run(cloud=settings.cloud, output=Path(output), lang=settings.lang, progress=progress)
     for name, night in zip(("first", "second", "third"), result.nights, strict=True):
         click.echo(f"the {name} night")
-        for line in summary(night):
+        for line in summary(night, lang or "en"):
             click.echo(f"  {line}")
     click.echo("Resource Graph was asked")
     for asked in result.requests:

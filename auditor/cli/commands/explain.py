@@ -49,7 +49,7 @@ def command(
     from auditor.i18n import choose, translator
 
     settings = call.settings(flags)
-    speaker = translator(choose(settings.lang, call.environment))
+    speaker = translator(choose(settings.lang, call.environment, machine_format=as_json))
     if packet is not None:
         if finding_id is not None or report is not None or run_id is not None:
             raise UsageProblem("`auditor explain` explains a finding or a --packet, not both")
@@ -107,20 +107,31 @@ def explained(finding: Finding, speaker: Translator) -> list[str]:
     """The finding as lines of text."""
     from auditor.explain import sections
     from auditor.report.legible import one_line, shown
+    from auditor.report.wording import drift_words, outcome_words, sayings, severity_words
 
-    about = [finding.resource.id] + ([f"part: {finding.part}"] if finding.part else [])
+    _, says = speaker.gettext, sayings(finding)
+    english = speaker.language == "en"  # told by the words that other formats use
+    names = {} if english else {**severity_words(speaker.catalogue), **outcome_words(speaker.catalogue)}
+    states = {} if english else drift_words(speaker.catalogue)
+    graded = " ".join(names.get(each, each) for each in (finding.severity, finding.outcome))
+    part = _("part: {part}")
+    named = _("check {check}, reason {reason}, finding {id}")
     lines = [
-        f"{finding.severity} {finding.outcome}: {one_line(finding.title)}",
-        f"  {one_line(speaker.format(finding.template, finding.facts) if finding.template else finding.message)}",
-        *(f"  {one_line(line)}" for line in about),
-        f"  check {finding.check}, reason {finding.reason}, finding {finding.id}",
+        f"{graded}: {one_line(says.title.told(speaker))}",
+        f"  {one_line(says.message.told(speaker))}",
+        f"  {one_line(finding.resource.id)}",
+        *(["  " + part.format(part=one_line(finding.part))] if finding.part else []),
+        f"  {named.format(check=finding.check, reason=finding.reason, id=finding.id)}",
     ]
     if finding.drift is not None:
-        since = f" since {finding.drift.since}" if finding.drift.since else ""
-        lines.append(f"  drift: {finding.drift.state}{since}")
+        state = _("drift: {state} since {since}") if finding.drift.since else _("drift: {state}")
+        known = states.get(finding.drift.state, finding.drift.state)
+        lines.append(f"  {state.format(state=known, since=finding.drift.since)}")
     if finding.waiver is not None:
         waiver = finding.waiver
-        lines.append(f"  waived by {one_line(waiver.owner)} until {waiver.expires}: {one_line(waiver.reason)}")
+        waived = _("waived by {owner} until {expires}: {reason}")
+        owner, reason = one_line(waiver.owner), one_line(waiver.reason)
+        lines.append(f"  {waived.format(owner=owner, expires=waiver.expires, reason=reason)}")
     if finding.trace:
         lines += ["", speaker.gettext("How it was decided")]
         lines += _told(sections(finding.trace, speaker), indent="  ")
@@ -130,7 +141,7 @@ def explained(finding: Finding, speaker: Translator) -> list[str]:
     if finding.evidence:
         lines += ["", speaker.gettext("Evidence")]
         for each in finding.evidence:
-            note = f"  ({one_line(each.note)})" if each.note else ""
+            note = f"  ({one_line(speaker.phrase(each.note))})" if each.note else ""
             lines.append(f"  {one_line(each.resource)}")
             lines.append(f"    {one_line(each.path)} = {one_line(shown(each.value))}{note}")
     if finding.effect is not None and (finding.effect.added or finding.effect.removed):
@@ -138,9 +149,9 @@ def explained(finding: Finding, speaker: Translator) -> list[str]:
         lines += [f"  + {one_line(item)}" for item in finding.effect.added]
         lines += [f"  - {one_line(item)}" for item in finding.effect.removed]
     source = finding.source
-    lines += ["", speaker.gettext("Source"), f"  {source.document}, {source.section}: {source.url}"]
+    lines += ["", speaker.gettext("Source"), f"  {source.document}, {speaker.phrase(source.section)}: {source.url}"]
     if finding.remediation.summary:
-        lines += ["", speaker.gettext("How to mend it"), f"  {one_line(finding.remediation.summary)}"]
+        lines += ["", speaker.gettext("How to mend it"), f"  {one_line(says.mend.told(speaker))}"]
         lines += [f"  $ {one_line(each.text)}" for each in finding.remediation.commands]
     return lines
 
