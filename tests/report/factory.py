@@ -34,6 +34,7 @@ from auditor.findings import (
     Waiver,
     summarize,
 )
+from auditor.i18n import Translator
 from auditor.values import Outcome, ResourceId, Severity
 
 PROD, DEV, EDGE = (f"{digit * 8}-0000-4000-8000-{digit * 12}" for digit in "123")
@@ -274,3 +275,25 @@ def many(count: int) -> Report:
             )
         )
     return report(*made, resources={"clusters": count // len(checks)})
+
+
+def unread(run: Translator) -> Report:
+    """The report of a run that spoke this language: a title, a message with a reason, a trace, a mend."""
+    message, mend = "{subnet} could not be read: {why}", "grant Reader on the cluster and collect again"
+    facts = {"subnet": "snet-nodes", "why": "its region is not in its data"}
+    made = finding(
+        "aks-private-api-server",
+        cluster_id("aks-ml"),
+        outcome=Outcome.UNKNOWN,
+        title=run.gettext("The API server is private"),
+        message=run.format(message, facts),
+    )
+    step = TraceRecord(kind="nsg", text="allowed by {deciders}", facts={"deciders": ["no rule", "rule-b"]})
+    made = msgspec.structs.replace(
+        made,
+        template=message,
+        facts=facts,
+        trace=(step,),
+        remediation=Remediation(summary=run.gettext(mend), template=mend),
+    )
+    return report(made)

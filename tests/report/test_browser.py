@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from auditor.findings import Remediation, Report
+from auditor.i18n import Language, translator
 from auditor.report import render_html
 from auditor.report.triage import reading_order
 from auditor.values import Outcome
@@ -443,6 +444,30 @@ def test_the_language_is_switched_in_the_page(reader: Reader) -> None:
     page.get_by_label("语言").select_option("en")
     assert page.locator("h1:visible").inner_text() == "3 deviations are new or changed."
     assert reader.complaints == []
+
+
+@pytest.mark.parametrize("run", [Language.ENGLISH, Language.CHINESE])
+def test_the_switch_changes_what_findings_say(run: Language, reader: Reader) -> None:
+    page = reader.open(factory.unread(translator(run)))
+    english = "could not be read: its region is not in its data", "no rule, rule-b", "grant Reader on the cluster"
+    chinese = "无法读取 snet-nodes：其数据中没有区域", "由 无规则、rule-b 允许", "授予群集的读取者角色"
+    for lang, said, other in (("zh-CN", chinese, english), ("en", english, chinese)):
+        page.locator("#lang").select_option(lang)
+        text = opened(page).locator("#app").evaluate("node => node.textContent")
+        assert [each for each in said if each not in text] == []
+        assert [each for each in other if each in text] == []
+    page.locator("#lang").select_option("zh-CN")
+    page.get_by_role("searchbox").fill("没有区域")  # what is searched is what is shown
+    until(page, "document.querySelectorAll('#app article').length === 1")
+    assert reader.complaints == []
+
+
+def test_without_javascript_a_finding_says_the_same_in_chinese(reader: Reader) -> None:
+    page = render_html(factory.unread(translator(Language.ENGLISH)), lang="zh-CN")
+    words = "node => [...node.querySelectorAll('.f-title, .f-msg, .mend p, .trace li')].map(each => each.textContent)"
+    with_script = opened(reader.open(page)).locator("#app").evaluate(words)
+    assert with_script == reader.open(page, scripts=False).locator(".static").evaluate(words)
+    assert with_script[0] == "API 服务器是专用的"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,12 +7,10 @@ import re
 import pytest
 from msgspec import structs
 
-from auditor.findings import Remediation, Report, TraceRecord
 from auditor.i18n import Language, Translator, translator
 from auditor.report import render_csv, render_html, render_markdown
 from auditor.report.triage import verdict
 from auditor.report.wording import languages, wording
-from auditor.values import Outcome
 from scripts import messages
 from tests.report import factory, sample
 
@@ -66,28 +64,6 @@ def test_an_unknown_language_is_english() -> None:
 CHINESE_RUN, ENGLISH_RUN = translator(Language.CHINESE), translator(Language.ENGLISH)
 
 
-def unread(run: Translator) -> Report:
-    """The report of a run that spoke this language: a title, a message with a reason, a trace, a mend."""
-    message, mend = "{subnet} could not be read: {why}", "grant Reader on the cluster and collect again"
-    facts = {"subnet": "snet-nodes", "why": "its region is not in its data"}
-    finding = factory.finding(
-        "aks-private-api-server",
-        factory.cluster_id("aks-ml"),
-        outcome=Outcome.UNKNOWN,
-        title=run.gettext("The API server is private"),
-        message=run.format(message, facts),
-    )
-    step = TraceRecord(kind="nsg", text="allowed by {deciders}", facts={"deciders": ["no rule", "rule-b"]})
-    finding = structs.replace(
-        finding,
-        template=message,
-        facts=facts,
-        trace=(step,),
-        remediation=Remediation(summary=run.gettext(mend), template=mend),
-    )
-    return factory.report(finding)
-
-
 SAID = {
     "en": (
         "The API server is private",
@@ -107,7 +83,7 @@ SAID = {
 @pytest.mark.parametrize("run", [ENGLISH_RUN, CHINESE_RUN], ids=["English run", "Chinese run"])
 @pytest.mark.parametrize("lang", SAID)
 def test_findings_are_told_in_the_readers_language_whatever_the_run_spoke(run: Translator, lang: str) -> None:
-    report = unread(run)
+    report = factory.unread(run)
     without_scripts = render_html(report, lang=lang).split("<noscript>")[1].split("</noscript>")[0]
     markdown = render_markdown(report, lang=lang).decode()
     for text in SAID[lang]:
@@ -119,11 +95,11 @@ def test_findings_are_told_in_the_readers_language_whatever_the_run_spoke(run: T
 
 
 def test_a_message_that_is_not_its_templates_is_shown_as_it_stands() -> None:
-    finding = structs.replace(unread(ENGLISH_RUN).findings[0], message="snet-nodes was edited by hand")
+    finding = structs.replace(factory.unread(ENGLISH_RUN).findings[0], message="snet-nodes was edited by hand")
     page = render_html(factory.report(finding), lang="zh-CN").split("<noscript>")[1]
     assert "snet-nodes was edited by hand" in page
 
 
 def test_machines_are_told_what_the_run_said() -> None:
-    assert SAID["en"][1] in render_csv(unread(ENGLISH_RUN)).decode()
-    assert SAID["zh-CN"][1] in render_csv(unread(CHINESE_RUN)).decode()
+    assert SAID["en"][1] in render_csv(factory.unread(ENGLISH_RUN)).decode()
+    assert SAID["zh-CN"][1] in render_csv(factory.unread(CHINESE_RUN)).decode()
