@@ -82,6 +82,11 @@ CASES: dict[str, tuple[tuple[SecurityRule, ...], Access, Access]] = {
     "unparsable prefix agreeing": ((allow(100, to="111"),), ALLOWED, ALLOWED),
     "unparsable beside any": ((allow(100, to=("111", "*")), DENY_ALL), ALLOWED, ALLOWED),
     "unknown tag above": ((deny(100, to="NobodyPublished"),), UNDECIDED, UNDECIDED),
+    "unknown allow between a known one and a deny": (
+        (allow(100, to="20.1.0.0/17"), allow(200, to="NobodyPublished"), deny(300)),
+        UNDECIDED,
+        UNDECIDED,
+    ),
     "unknown tag below": ((allow(100, to=ACR), deny(200, to="NobodyPublished")), ALLOWED, ALLOWED),
     "port beyond the last": ((deny(100, ports="70000"),), UNDECIDED, UNDECIDED),
     "port range backwards": ((deny(100, ports="5-3"),), UNDECIDED, UNDECIDED),
@@ -437,6 +442,7 @@ def test_a_question_without_packets_is_not_green() -> None:
 def test_many_unknowns_are_bounded_and_still_sound() -> None:
     unknown = tuple(deny(100 + n, to=f"Nobody{n}") for n in range(30))
     assert ask(*unknown).access is UNDECIDED
+    assert {each.atom.name for each in ask(*unknown).unknowns} == {f"Nobody{n}" for n in range(30)}
     assert ask(*unknown, DENY_ALL).access is DENIED
     assert ask(allow(100, to=ACR), *(deny(200 + n, to=f"Nobody{n}") for n in range(30))).access is ALLOWED
 
@@ -447,6 +453,37 @@ def test_unknowns_name_the_rules_that_rest_on_them_and_only_those_that_matter() 
     )
     [unknown] = found.unknowns  # what NobodyB holds is allowed either way
     assert (unknown.atom.name, {r.name for r in unknown.rules}) == ("NobodyA", {"one", "three"})
+
+
+def hows(found: Decision) -> list[str]:
+    return [str(decider.how) for part in found.parts for decider in part.deciders]
+
+
+def test_what_decides_is_named_and_only_that() -> None:
+    assert hows(decide((UNREAD,), https(), WITH_DATA)) == ["group-unread"]
+    assert hows(decide((None,), https(), WITH_DATA)) == [How.NO_GROUP]
+    assert hows(decide((), https(), WITH_DATA, (admin("AlwaysAllow", 1),))) == [How.ADMIN_RULE]
+    [part] = ask(deny(100, name="a"), deny(100, name="b")).parts
+    assert [decider.rule.name for decider in part.deciders if decider.rule] == ["a"]
+
+
+def test_an_answer_says_whether_it_rests_on_the_names_of_tags() -> None:
+    assert not ask().symbolic
+    assert ask(around=WITHOUT_DATA).symbolic
+    assert not ask(around=WITHOUT_DATA, of=https("20.1.2.3")).symbolic
+
+
+def test_steps_name_the_group_by_its_id_and_end_where_nothing_matched() -> None:
+    pods = AddressSet.of("10.244.0.0/16")
+    question = Question(
+        direction=Direction.OUTBOUND, source=pods, destination=pods, ports=PortSet.any(), defaults=False
+    )
+    rules = (deny(200, to="10.9.0.0/24"), deny(300, to="10.10.0.0/24"))
+    found = decide((group(*rules),), question, WITH_DATA)
+    assert [step.outcome for step in found.steps] == ["asked", "no-match", "no-match", "falls-through"]
+    assert {step.group for step in found.steps[1:]} == {"/groups/nsg"}
+    nameless = decide((SecurityGroup("", "nsg", (DENY_ALL,)),), https(), WITH_DATA)
+    assert {step.group for step in nameless.steps[1:]} == {"nsg"}
 
 
 def test_single_packets() -> None:
