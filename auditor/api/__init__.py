@@ -13,6 +13,7 @@ from auditor.api.outbound import (
     trace_of,
 )
 from auditor.api.verdicts import (
+    RENEW,
     Mend,
     Source,
     Verdict,
@@ -254,6 +255,7 @@ __all__ = [
     "KUBELET",
     "MANAGED_NAT",
     "PODS_A_NODE",
+    "RENEW",
     "RIGHTS_ROLES",
     "Answer",
     "Appliance",

@@ -94,12 +94,14 @@ def outbound_verdict(
     evidence: Iterable[Evidence] = (),
     documented: frozenset[How] = DOCUMENTED,
     partial: Outcome = Outcome.FAIL,
+    any_protocol: bool = False,
     **facts: Any,
 ) -> Verdict:
     """The verdict on one class of packets, by the worst of its answers.
 
     `subnet` is its name for messages; `group` the group on the subnet, for the command that mends it; `partial` the
     outcome where a part is denied that the estate may not need. An advised class warns where a required one fails.
+    With `any_protocol` the command lets every protocol through: for what is asked by TCP and UDP alike.
     """
     answer = worst(answers)
     decision = answer.decision
@@ -113,13 +115,16 @@ def outbound_verdict(
         **facts,
     }
     shown = (*evidence, *deciding(decision.parts), _data(inventory, needed))
+    mending = _mending(decision, needed, group, rule_name)
+    if any_protocol and mending[0] is not None:
+        mending = (_of_any_protocol(mending[0]), mending[1])
     match decision.access:
         case Access.ALLOWED:
             return _allowed(decision, needed, shown, documented, more)
         case Access.DENIED:
-            return _denied(decision, needed, shown, group, rule_name, more)
+            return _denied(decision, needed, shown, mending, more)
         case Access.PARTIAL:
-            return _partial(decision, needed, shown, group, rule_name, partial, more)
+            return _partial(decision, needed, shown, mending, partial, more)
         case Access.UNDECIDED:
             first = decision.unknowns[0] if decision.unknowns else None
             return unknown(
@@ -205,15 +210,19 @@ def _mending(
     }
 
 
+def _of_any_protocol(mend: Mend) -> Mend:
+    star = {"{protocol}": "*"}
+    return Mend(mend.summary, tuple(tuple(star.get(word, word) for word in argv) for argv in mend.commands))
+
+
 def _denied(
     decision: Decision,
     needed: PacketClass,
     shown: tuple[Evidence, ...],
-    group: SecurityGroup | None,
-    rule_name: str,
+    mending: tuple[Mend | None, dict[str, Any]],
     more: dict[str, Any],
 ) -> Verdict:
-    mend, facts = _mending(decision, needed, group, rule_name)
+    mend, facts = mending
     say = failed if needed.grade is Grade.REQUIRED else warned
     return say(
         "denied",
@@ -235,12 +244,11 @@ def _partial(
     decision: Decision,
     needed: PacketClass,
     shown: tuple[Evidence, ...],
-    group: SecurityGroup | None,
-    rule_name: str,
+    mending: tuple[Mend | None, dict[str, Any]],
     partial: Outcome,
     more: dict[str, Any],
 ) -> Verdict:
-    mend, facts = _mending(decision, needed, group, rule_name)
+    mend, facts = mending
     say = failed if partial is Outcome.FAIL and needed.grade is Grade.REQUIRED else warned
     return say(
         "partial",

@@ -27,6 +27,12 @@ class Mend:
         return cls(summary, commands)
 
 
+RENEW = Mend.by(
+    "the same role assignment cannot be made twice: extend the one that ends, or replace it by a permanent one"
+)
+"""For grants that are about to end: `az role assignment create` would only find the one that is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The clause that a check comes from.

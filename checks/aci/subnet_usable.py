@@ -39,7 +39,6 @@ from auditor.api import (
     Unread,
     Verdict,
     VirtualNetwork,
-    address_set,
     check,
     connected_peerings,
     endpoints_of,
@@ -66,13 +65,8 @@ FEW = 0.2
 """The share of free addresses below which a subnet is nearly full (requirements 4.9)."""
 ANOTHER = Mend.by(
     "create a subnet of its own for container groups in a network of their region and subscription, delegated to "
-    "Container Instances, and deploy there",
-    (
-        "az", "network", "vnet", "subnet", "create", "-g", "{network_group}", "--vnet-name", "{network}", "-n",
-        "container-groups", "--address-prefixes", "{free}", "--delegations",
-        "Microsoft.ContainerInstance/containerGroups",
-    ),
-)  # fmt: skip
+    "Container Instances, and deploy there"
+)
 
 
 def _mine(subject: ContainerGroup | InferenceSubnet, inventory: Inventory) -> bool:
@@ -168,7 +162,6 @@ class _Place:
                 "{subnet} is used by {others} as well as by container groups",
                 *others.values(),
                 others=[resource_name(other) for other in others],
-                **self._place_of_new(),
                 **self.more,
             )
         links = [
@@ -182,7 +175,6 @@ class _Place:
                 "{subnet} is linked with {services}, not with Container Instances alone",
                 self.subnet.show("properties.serviceAssociationLinks[].properties.linkedResourceType", links),
                 services=links,
-                **self._place_of_new(),
                 **self.more,
             )
 
@@ -202,16 +194,6 @@ class _Place:
         for cluster in self.where.clusters:
             found.setdefault(cluster.id, cluster.show("properties.agentPoolProfiles[].vnetSubnetID", self.subnet.id))
         return found
-
-    def _place_of_new(self) -> dict[str, Any]:
-        """Facts for the command that creates another subnet."""
-        if isinstance(self.network, Unread):
-            return {}
-        return {
-            "network": self.network.name,
-            "network_group": self.network.resource_group,
-            "free": _free_prefix(self.network),
-        }
 
     def _elsewhere(self) -> Iterator[Verdict]:
         for group in self.where.groups:
@@ -367,12 +349,3 @@ def _far(peer: VirtualNetwork | Unread, own: VirtualNetwork) -> bool | Unread:
     if not peer.location or not own.location:
         return Unread(peer.id, "a location is not in the data", "collect again")
     return region_key(peer.location) != region_key(own.location)
-
-
-def _free_prefix(around: VirtualNetwork) -> str | None:
-    """The first free /27 of the network, for the command; None where none is left."""
-    space = address_set(around.prefixes, around.id)
-    used = address_set([prefix for each in around.subnets for prefix in each.prefixes], around.id)
-    if isinstance(space, Unread) or isinstance(used, Unread):
-        return None
-    return network.first_free(network.AddressSet.v4_any() - space, used, length=27)

@@ -55,11 +55,7 @@ PATH = "properties.subnetIds"
     source=Source("AML-V1-2020", "Azure Container Instances", "/machine-learning/how-to-secure-inferencing-vnet"),
     mend=Mend.by(
         "deploy container groups into a virtual network in the workspace's resource group; a network can be moved "
-        "there only while it has no peerings and gateways",
-        (
-            "az", "network", "vnet", "create", "-g", "{workspace_group}", "-n", "{network}", "-l", "{location}",
-            "--subscription", "{workspace_subscription}",
-        ),
+        "there only while it has no peerings and gateways"
     ),
     clauses=("S19",),
     reads=("microsoft.machinelearningservices/workspaces", "microsoft.network/networkprofiles"),
@@ -131,6 +127,4 @@ def _decide(group: ContainerGroup, workspace: Workspace, network_id: str) -> Ver
         workspace=workspace.name,
         found=network.resource_group,
         wanted=workspace.resource_group,
-        workspace_group=workspace.resource_group,
-        workspace_subscription=workspace.subscription_id,
     )

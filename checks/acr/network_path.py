@@ -75,13 +75,8 @@ from auditor.api import (
 )
 
 ENDPOINT = Mend.by(
-    "create a private endpoint for the registry in the cluster's network, with its private DNS zone and a link to it",
-    (
-        "az", "network", "private-endpoint", "create", "-g", "{network_group}", "-n", "{registry}-endpoint",
-        "--vnet-name", "{network}", "--subnet", "{endpoint_subnet}", "--private-connection-resource-id", "{resource}",
-        "--group-id", "registry", "--connection-name", "{registry}",
-    ),
-)  # fmt: skip
+    "create a private endpoint for the registry in the cluster's network, with its private DNS zone and a link to it"
+)
 LINK = Mend.by(
     "link the registry's private DNS zone with the network",
     (
@@ -211,12 +206,7 @@ class _Path:
             "network": resource_name(home_id),
         }
         if isinstance(around, VirtualNetwork):
-            holding = [subnet.name for subnet in around.subnets if subnet.body.private_endpoints]
-            self.more |= {
-                "network_id": around.id,
-                "network_group": around.resource_group,
-                "endpoint_subnet": holding[0] if holding else None,
-            }
+            self.more["network_id"] = around.id
 
     def verdict(self) -> Verdict:
         """Private where a usable endpoint is there and its name is used, else public."""

@@ -189,6 +189,7 @@ class _Case:
             "concern networking",
             *shown,
             condition=letter.granted[0].assignment.condition,
+            mend=Mend.by("take the condition off the role assignment, or leave it: a second one without it is refused"),
             **self.more,
         )
 

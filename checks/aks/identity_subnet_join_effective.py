@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.api import (
+    RENEW,
     RIGHTS_ROLES,
     Cluster,
     Inventory,
@@ -186,6 +187,7 @@ def _granted(decision: access.AccessDecision, inventory: Inventory, use: SubnetU
             "the identity of {cluster} may read and join {subnet}, but only until {ends}",
             *shown,
             ends=ends,
+            mend=RENEW,
             **more,
         )
     subnet_only = all(

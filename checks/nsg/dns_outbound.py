@@ -130,7 +130,8 @@ def _server(
             part=server,
             related=[found.id],
             group=group if isinstance(group, SecurityGroup) else None,
-            rule_name="AllowDns",
+            rule_name=f"AllowDns-{server.replace(':', '-')}",
+            any_protocol=True,
             evidence=(shown,),
         )
 

@@ -80,19 +80,22 @@ Access, AddressSet = network.Access, network.AddressSet
 TCP = frozenset({network.Protocol.TCP})
 
 
+ENFORCE = Mend.by(
+    "put the rules in force, after making sure that they let inference through",
+    (
+        "az", "network", "vnet", "subnet", "update", "--ids", "{resource}",
+        "--private-endpoint-network-policies", "NetworkSecurityGroupEnabled",
+    ),
+)  # fmt: skip
+
+
 @check(
     id="nsg-private-endpoint-policies",
     severity=Severity.MEDIUM,
     source=Source(
         "PE-POL", "Network policies", "/private-link/disable-private-endpoint-network-policy"
     ),
-    mend=Mend.by(
-        "put the rules in force, after making sure that they let inference through",
-        (
-            "az", "network", "vnet", "subnet", "update", "--ids", "{resource}",
-            "--private-endpoint-network-policies", "NetworkSecurityGroupEnabled",
-        ),
-    ),
+    mend=ENFORCE,
     reads=(
         "microsoft.network/privateendpoints",
         "microsoft.network/networkinterfaces",
@@ -169,7 +172,12 @@ def _judged(
         if missing is not None and answer.decision.access is Access.ALLOWED:
             return _no_sender(missing, shown, more)
         return _in_force(answer, group, shown, more, whole=whole)
-    return _without_force(inventory, subnet, group, addresses, shown, more)
+    senders, missing = _senders(inventory, subnet, endpoints)
+    harmless = missing is None and bool(senders)
+    harmless = harmless and _ask(inventory, subnet, senders, addresses).decision.access is Access.ALLOWED
+    # A switch that turns inference off is no cure: the command is given only where the rules would let it through.
+    mend = ENFORCE if harmless else Mend(ENFORCE.summary)
+    return _without_force(inventory, subnet, group, addresses, shown, more | {"mend": mend})
 
 
 def _ask(

@@ -91,6 +91,7 @@ class Way:
     ports: network.PortSet
     answers: tuple[tuple[Subnet, Answer], ...]
     to_nodes: tuple[tuple[Subnet, Answer], ...]
+    floating: bool
 
     @property
     def worst(self) -> tuple[Subnet, Answer]:
@@ -265,7 +266,9 @@ class _Address:
                 if isinstance(nodes, AddressSet):
                     to_nodes.append((subnet, _put(self.inventory, place, subnet, source, nodes, choice)))
                 to_front.append((subnet, _put(self.inventory, place, subnet, source, address, choice)))
-            ways.append(Way(choice, tuple(to_front if frontend.floating else to_nodes), tuple(to_nodes)))
+            ways.append(
+                Way(choice, tuple(to_front if frontend.floating else to_nodes), tuple(to_nodes), frontend.floating)
+            )
         best = max(ways, key=lambda way: _openness(way.worst))
         return self._decided(frontend, clients is not None, best)
 
@@ -324,7 +327,8 @@ class _Address:
         return facts | {
             "groups": list(stoppers(answer.decision)),
             "sources": clients,
-            "destinations": [self.scored.address],
+            # Without floating addresses rules see the nodes' addresses, which come and go within their subnet.
+            "destinations": [self.scored.address] if way.floating else list(subnet.prefixes),
             "ports": [str(way.ports)],
             "rule_name": "AllowScoring",
             "mend": ALLOW_IN,

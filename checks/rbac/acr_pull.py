@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.api import (
+    RENEW,
     Cluster,
     ClusterPrincipal,
     Inventory,
@@ -244,6 +245,7 @@ class _Asking:
                 "the nodes of {cluster} may pull from {registry}, but only until {ends}",
                 *shown,
                 ends=ends,
+                mend=RENEW,
                 **self.more,
             )
         return passed(

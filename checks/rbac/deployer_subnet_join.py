@@ -31,6 +31,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.api import (
+    RENEW,
     InferenceSubnet,
     Inventory,
     Mend,
@@ -154,8 +155,9 @@ def _decide(
     ends = ends_soon(at, *decisions)
     if ends is not None:
         return warned(
-            "grant-ends-soon", "{deployer} may deploy into {subnet}, but only until {ends}", *shown, ends=ends, **more
-        )
+            "grant-ends-soon", "{deployer} may deploy into {subnet}, but only until {ends}", *shown, ends=ends,
+            mend=RENEW, **more,
+        )  # fmt: skip
     roles = sorted({role.name for decision in decisions for role in decision.roles}) or ["the roles shown"]
     return passed("granted", "{deployer} may deploy into {subnet}, by {roles}", *shown, roles=roles, **more)
 

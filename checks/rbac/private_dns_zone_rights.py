@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.api import (
+    RENEW,
     Cluster,
     ClusterPrincipal,
     Footprint,
@@ -255,6 +256,7 @@ class _Asking:
                 "the identity of {cluster} may write {zone} and link it, but only until {ends}",
                 *shown,
                 ends=ends,
+                mend=RENEW,
                 **self.more,
             )
         named = self._holds(ZONE_CONTRIBUTOR, zone, ON_ZONE) and all(

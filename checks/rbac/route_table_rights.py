@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.api import (
+    RENEW,
     RIGHTS_ROLES,
     Cluster,
     ClusterPrincipal,
@@ -84,18 +85,21 @@ RELINK = (
 )
 
 
+GRANT = Mend.by(
+    "give the control-plane identity Network Contributor on the route table; with kubenet and an own table use a "
+    "user-assigned identity",
+    (
+        "az", "role", "assignment", "create", "--assignee-object-id", "{object_id}",
+        "--assignee-principal-type", "ServicePrincipal", "--role", NETWORK_CONTRIBUTOR, "--scope", "{table_id}",
+    ),
+)  # fmt: skip
+
+
 @check(
     id="rbac-route-table-rights",
     severity=Severity.HIGH,
     source=Source("AKS-KUBENET", "Bring your own subnet and route table", "/aks/configure-kubenet"),
-    mend=Mend.by(
-        "give the control-plane identity Network Contributor on the route table; with kubenet and an own table use a "
-        "user-assigned identity",
-        (
-            "az", "role", "assignment", "create", "--assignee-object-id", "{object_id}",
-            "--assignee-principal-type", "ServicePrincipal", "--role", NETWORK_CONTRIBUTOR, "--scope", "{table_id}",
-        ),
-    ),
+    mend=GRANT,
     reads=(
         "microsoft.network/virtualnetworks",
         "microsoft.authorization/roleassignments",
@@ -258,6 +262,7 @@ class _Case:
                 "own table only where the command line made the assignment",
                 *self.principal.how,
                 *grants_shown(needed),
+                mend=Mend(GRANT.summary),
                 **self.more,
             )
         return self._granted(needed, tidy)
@@ -300,6 +305,7 @@ class _Case:
                 "the identity of {cluster} may do what it needs on {table}, but only until {ends}",
                 *shown,
                 ends=ends,
+                mend=RENEW,
                 **self.more,
             )
         return passed(

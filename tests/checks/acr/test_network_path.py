@@ -251,10 +251,9 @@ def test_in_china_the_zone_is_chinas() -> None:
     assert "privatelink.azurecr.cn" in found[0].message
 
 
-def test_an_endpoint_is_proposed_where_others_lie() -> None:
+def test_an_endpoint_without_its_zone_is_no_cure() -> None:
     [finding] = audit(CHECK, estate(registry(**OFF), HERE))
-    [command] = finding.remediation.commands
-    assert "--vnet-name net --subnet pe --private-connection-resource-id" in command.text
+    assert (finding.reason, finding.remediation.commands) == ("no-path", ())
 
 
 def test_the_missing_record_is_proposed_with_the_endpoints_address() -> None:

@@ -151,12 +151,17 @@ def test_outcome(things: list[Thing], wanted: list[tuple[str, str]]) -> None:
 
 
 def test_the_subnet_is_what_it_is_about_and_what_the_command_names() -> None:
-    [finding] = audit(CHECK, estate(deny_in(100, name="shut"), policies=OFF))
+    [finding] = audit(CHECK, estate(allow_in(100, of=NODES), deny_in(110, name="shut"), policies=OFF))
     assert finding.resource.name == "endpoints"
     assert "shut" in finding.message
     [command] = finding.remediation.commands
     assert f"--ids {finding.resource.id}" in command.text
     assert command.text.endswith("--private-endpoint-network-policies NetworkSecurityGroupEnabled")
+
+
+def test_a_switch_that_would_shut_inference_out_is_not_proposed() -> None:
+    [finding] = audit(CHECK, estate(deny_in(100, name="shut"), policies=OFF))
+    assert (finding.reason, finding.remediation.commands) == ("rules-not-in-force", ())
 
 
 def test_a_denial_in_force_is_not_mended_by_the_switch() -> None:

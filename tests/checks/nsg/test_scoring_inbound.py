@@ -81,9 +81,9 @@ def online(uri: str, *rules: Body) -> list[Thing]:
     return [extension(made), endpoint(ws, compute=tie, uri=uri), front]
 
 
-def address_unread() -> list[Thing]:
+def address_unread(port: int = 443) -> list[Thing]:
     made = cluster(nodes=subnet(), private=False)
-    return [*attached(made), balancer("kubernetes", frontend(public=public_ip("ip").unread()))]
+    return [*attached(made), balancer("kubernetes", frontend(public=public_ip("ip").unread(), ports=(port,)))]
 
 
 def group_unread(*interfaces: Body) -> list[Thing]:
