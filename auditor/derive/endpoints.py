@@ -174,8 +174,14 @@ def _cut_short(inventory: Inventory, seen: tuple[PrivateEndpoint, ...]) -> Unrea
 
 def endpoints_unread(inventory: Inventory) -> Unread | None:
     """Why some private endpoint of some subscription may be unseen: a target's endpoints lie anywhere."""
-    scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
-    return inventory.listing(PrivateEndpoint, scopes).missing
+
+    def missing() -> Unread | None:
+        scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
+        return inventory.listing(PrivateEndpoint, scopes).missing
+
+    # Every target asks, and a tenant may have ten thousand subscriptions.
+    found: Unread | None = inventory.remember("endpoints-unread", missing)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

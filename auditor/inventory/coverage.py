@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -129,6 +130,7 @@ def grants(block: PermissionBlock, operation: str) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=65_536)
 def _subscription_of(scope: str) -> str | None:
     try:
         return ResourceId.parse(scope).subscription_id
