@@ -9,7 +9,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from auditor import __version__
-from auditor.service import api, pages
+from auditor.service import pages
+from auditor.service.answering import EXCEPTIONS, PREFIX
+from auditor.service.api import API
+from auditor.service.api_machines import livez, metrics, readyz
 from auditor.service.gate import Gate, Limits
 from auditor.service.house import House
 
@@ -24,16 +27,16 @@ def application(house: House, hosts: frozenset[str], limits: Limits) -> Gate:
         title="auditor",
         version=__version__,
         description="Scans on demand, runs, findings, drift. Every problem is `application/problem+json` (RFC 9457).",
-        path=api.PREFIX,
+        path=PREFIX,
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         use_handler_docstrings=True,
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"bearer": []}],
     )
     app = Litestar(
-        route_handlers=[api.API, api.livez, api.readyz, api.metrics, *pages.HANDLERS],
+        route_handlers=[API, livez, readyz, metrics, *pages.HANDLERS],
         dependencies={"house": Provide(the_house, sync_to_thread=False)},
-        exception_handlers=api.EXCEPTIONS,
+        exception_handlers=EXCEPTIONS,
         openapi_config=described,
         logging_config=None,
         debug=False,

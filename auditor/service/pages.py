@@ -13,19 +13,9 @@ from auditor import resources
 from auditor.i18n import Language
 from auditor.service import audit_log, sessions
 from auditor.service.access import cookie_name, cookie_of
-from auditor.service.api import Heard as Request_
-from auditor.service.api import (
-    JobId,
-    RunId,
-    TheHouse,
-    ask_for,
-    job_called,
-    log_deed,
-    may_read,
-    may_run,
-    report_response,
-    visit_of,
-)
+from auditor.service.answering import Heard, JobId, RunId, TheHouse, log_deed, may_read, may_run, visit_of
+from auditor.service.api_runs import report_response
+from auditor.service.api_scans import ask_for, job_called
 from auditor.service.archive import RUN_ID
 from auditor.service.dashboard import Reader, dashboard, language_of, page
 from auditor.service.house import House
@@ -44,12 +34,12 @@ FILES = {
 Form = URLEncodedBody[dict[str, str]]
 
 
-def _reader(request: Request_, lang: str | None) -> Reader:
+def _reader(request: Heard, lang: str | None) -> Reader:
     remembered = cookie_of(request.headers.get("cookie", ""), LANGUAGE_COOKIE)
     return Reader(visit_of(request).caller, language_of(lang, remembered, request.headers.get("accept-language", "")))
 
 
-def _html(request: Request_, text: str, lang: str | None, status: int = 200) -> Response[str]:
+def _html(request: Heard, text: str, lang: str | None, status: int = 200) -> Response[str]:
     answer: Response[str] = Response(text, media_type="text/html", status_code=status)
     if lang in set(Language):
         answer.set_cookie(
@@ -58,7 +48,7 @@ def _html(request: Request_, text: str, lang: str | None, status: int = 200) -> 
     return answer
 
 
-def _own_page(request: Request_, form: dict[str, str]) -> None:
+def _own_page(request: Heard, form: dict[str, str]) -> None:
     """Refuse a form that none of our pages made for this caller."""
     caller = visit_of(request).caller
     if caller is None or not caller.wrote(form.get("key", "")):
@@ -71,7 +61,7 @@ def _to(path: str) -> Response[None]:
 
 @get("/", guards=[may_read], sync_to_thread=True, include_in_schema=False)
 def first_page(
-    request: Request_,
+    request: Heard,
     house: TheHouse,
     lang: FromQuery[str | None] = None,
     run: Annotated[str | None, QueryParameter(pattern=RUN_ID, required=False)] = None,
@@ -81,18 +71,18 @@ def first_page(
 
 
 @get("/login", include_in_schema=False)
-async def login_page(request: Request_, lang: FromQuery[str | None] = None) -> Response[str]:
+async def login_page(request: Heard, lang: FromQuery[str | None] = None) -> Response[str]:
     """Where an API token is typed in."""
     return _html(request, page("login.html.j2", _reader(request, lang), {"refused": False}), lang)
 
 
 @post("/login", status_code=303, include_in_schema=False)
-async def login(request: Request_, house: TheHouse, data: Form) -> Response[Any]:
+async def login(request: Heard, house: TheHouse, data: Form) -> Response[Any]:
     """Begin a session, if the token is good."""
     return await asyncio.to_thread(_signed_in, request, house, data)
 
 
-def _signed_in(request: Request_, house: House, data: dict[str, str]) -> Response[Any]:
+def _signed_in(request: Heard, house: House, data: dict[str, str]) -> Response[Any]:
     visit = visit_of(request)
     token = house.door.token(data.get("token", "")[:200])
     if token is None:
@@ -115,7 +105,7 @@ def _signed_in(request: Request_, house: House, data: dict[str, str]) -> Respons
 
 
 @post("/logout", status_code=303, sync_to_thread=True, include_in_schema=False)
-def logout(request: Request_, house: TheHouse, data: Form) -> Response[None]:
+def logout(request: Heard, house: TheHouse, data: Form) -> Response[None]:
     """End the session."""
     _own_page(request, data)
     visit = visit_of(request)
@@ -130,7 +120,7 @@ def logout(request: Request_, house: TheHouse, data: Form) -> Response[None]:
 
 
 @post("/scans", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def scan_now(request: Request_, house: TheHouse, data: Form) -> Response[None]:
+def scan_now(request: Heard, house: TheHouse, data: Form) -> Response[None]:
     """Ask for a scan of the service's own scopes."""
     _own_page(request, data)
     globs = [part.strip() for part in data.get("checks", "")[:500].split(",") if part.strip()]
@@ -139,7 +129,7 @@ def scan_now(request: Request_, house: TheHouse, data: Form) -> Response[None]:
 
 
 @post("/scans/{job_id:str}/cancel", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def cancel(request: Request_, house: TheHouse, job_id: JobId, data: Form) -> Response[None]:
+def cancel(request: Heard, house: TheHouse, job_id: JobId, data: Form) -> Response[None]:
     """Give a scan up; one that is finished stays as it is."""
     _own_page(request, data)
     job_called(house, job_id)
@@ -149,7 +139,7 @@ def cancel(request: Request_, house: TheHouse, job_id: JobId, data: Form) -> Res
 
 
 @post("/runs/{run_id:str}/pin", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def pin(request: Request_, house: TheHouse, run_id: RunId, data: Form) -> Response[None]:
+def pin(request: Heard, house: TheHouse, run_id: RunId, data: Form) -> Response[None]:
     """Pin a run."""
     _own_page(request, data)
     house.archive.change_pin(run_id, lambda history: history.pin)
@@ -158,7 +148,7 @@ def pin(request: Request_, house: TheHouse, run_id: RunId, data: Form) -> Respon
 
 
 @post("/runs/{run_id:str}/unpin", status_code=303, guards=[may_run], sync_to_thread=True, include_in_schema=False)
-def unpin(request: Request_, house: TheHouse, run_id: RunId, data: Form) -> Response[None]:
+def unpin(request: Heard, house: TheHouse, run_id: RunId, data: Form) -> Response[None]:
     """Unpin a run."""
     _own_page(request, data)
     house.archive.change_pin(run_id, lambda history: history.unpin)
