@@ -141,6 +141,8 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "an unknown tag": (internal(deny_in(100, of="NobodyPublished")), [("unknown", "undecided")]),
     "the interfaces' group is not known": (group_unread(), [("unknown", "undecided")]),
     "the public address is not read": (address_unread(), [("unknown", "frontends-unread")]),
+    "the public address of another port is not read": (
+        address_unread(9000), [("not-applicable", "no-scoring-address")]),
     "load balancers unread": (
         [*attached(cluster(nodes=subnet())), gap(rg("mc"))], [("unknown", "frontends-unread")]),
     "the extension is not read": (
