@@ -62,6 +62,12 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
     "region without a pair, whole service admitted": (
         ml("20.1.0.0/16", region="austriaeast",
            tags=service_tags(AzureMachineLearning=["20.1.0.0/28"])), "pass", "azure-ml-admitted"),
+    "region without a pair, whole service admitted but for IPv6": (
+        ml("20.1.0.0/16", region="austriaeast",
+           tags=service_tags(AzureMachineLearning=["20.1.0.0/28", "2603:1030::/48"])), "pass", "azure-ml-admitted"),
+    "whole service by IPv4 prefixes, left out": (
+        ml("198.51.100.0/24", tags=service_tags(AzureMachineLearning=[OWN], AzureMachineLearning__EastUS2=[OWN])),
+        "fail", "azure-ml-left-out"),
     "region unread": (ml(OWN, PAIR, region=None), "unknown", "region-unread"),
     "region spelled with spaces": (ml(OWN, PAIR, region="East US 2"), "pass", "azure-ml-admitted"),
     "unset": (ml(), "warn", "no-ranges"),
