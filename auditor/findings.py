@@ -260,12 +260,17 @@ class Finding(Record, frozen=True, kw_only=True):
     waiver: Waiver | None = None
 
 
-class ResourceChange(Record, frozen=True, kw_only=True):
-    """A resource that appeared or disappeared between baseline and run."""
+class ResourceChange(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A resource that appeared or disappeared between baseline and run.
+
+    `fingerprint` are facts that the resource keeps for its whole life, by name (`auditor.drift.sameness`), as far as
+    they were collected. The history keeps them of every audited resource.
+    """
 
     id: str
     type: str
     name: str
+    fingerprint: dict[str, str] = {}
 
 
 class ResourceChanges(Record, frozen=True, kw_only=True):

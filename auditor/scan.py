@@ -39,7 +39,7 @@ from auditor.findings import (
 )
 from auditor.i18n import Language, translator
 from auditor.inventory import Builder, Configured, Header, Inventory, gaps_for_broken, open_snapshot, read_rows
-from auditor.inventory.records import key_of
+from auditor.inventory.records import AnyResource, Cluster, key_of
 from auditor.inventory.rows import decompressed
 from auditor.values import Outcome, Progress, ResourceId, Severity, region_key, silent
 
@@ -421,7 +421,19 @@ def _stamp(at: datetime) -> str:
 
 def audited_resources(inventory: Inventory) -> tuple[ResourceChange, ...]:
     """The resources that findings can be about, as the history keeps them."""
-    return tuple(ResourceChange(id=r.id, type=r.type, name=r.name) for r in inventory.audited())
+    return tuple(
+        ResourceChange(id=each.id, type=each.type, name=each.name, fingerprint=_fingerprint(each))
+        for each in inventory.audited()
+    )
+
+
+def _fingerprint(resource: AnyResource) -> dict[str, str]:
+    """What the resource keeps for its whole life, as far as it was collected (`auditor.drift.sameness`)."""
+    identity = resource.identity
+    system = identity is not None and "systemassigned" in (identity.type or "").casefold()
+    principal = identity.principal_id if identity and system else None
+    fqdn = resource.body.fqdn if isinstance(resource, Cluster) else None
+    return {name: fact for name, fact in (("principal", principal), ("fqdn", fqdn)) if fact}
 
 
 # ---------------------------------------------------------------- comparing and remembering

@@ -24,6 +24,7 @@ from auditor.drift.gone import (
     is_over,
 )
 from auditor.drift.reading import was_read
+from auditor.drift.sameness import KINDS, told_apart
 from auditor.findings import (
     DRIFT_STATES,
     Baseline,
@@ -71,7 +72,7 @@ def compare(
         return bare
     run = _Comparison.of(bare, against, resources, scope_read, render)
     findings = tuple(sorted((*run.still_made(), *run.no_longer_made()), key=sort_key))
-    notes = (*bare.run.notes, *run.catalogue_notes())
+    notes = (*bare.run.notes, *run.catalogue_notes(), *run.identity_notes())
     return msgspec.structs.replace(
         bare,
         run=msgspec.structs.replace(bare.run, notes=notes),
@@ -165,6 +166,12 @@ class _Comparison:
         for check, text in self.catalogue.texts(now, then):
             yield Note(kind=CATALOGUE_NOTE, check=check, text=text)
 
+    def identity_notes(self) -> Iterator[Note]:
+        """One note a resource that moved, got another name or was created anew, where that can be proved."""
+        if self.against.resources is None or self.resources is None:
+            return
+        yield from told_apart(_by_key(self.against.resources, ()), _by_key(self.resources, ()))
+
     def resource_changes(self) -> ResourceChanges:
         """Resources that appeared or disappeared; where a scope was not read on the other side, nothing is said."""
         then = _by_key(self.against.resources, (known.finding for known in self.then.values()))
@@ -246,7 +253,7 @@ def _moved(effect: EffectRecord | None, then: Finding | None) -> EffectRecord | 
 def _without_drift(report: Report) -> Report:
     """The report as its run made it: no drift, no carried findings, no notes of a comparison."""
     findings = tuple(_bare(finding) for finding in report.findings if not is_carried(finding))
-    notes = tuple(note for note in report.run.notes if note.kind != CATALOGUE_NOTE)
+    notes = tuple(note for note in report.run.notes if note.kind not in (CATALOGUE_NOTE, *KINDS))
     return msgspec.structs.replace(
         report,
         run=msgspec.structs.replace(report.run, notes=notes),
