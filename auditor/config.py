@@ -23,7 +23,7 @@ from auditor.values import ResourceId, Severity
 
 FILE_NAME = "auditor.toml"
 TRACEBACK = "AUDITOR_TRACEBACK"
-SERVICE_TABLES = ("schedule", "service")
+SERVICE_TABLES = ("schedule", "service", "notify")
 """Tables of the file that `auditor serve` reads for itself."""
 FORMATS = ("html", "json", "csv", "sarif", "ocsf", "markdown", "junit", "prometheus")
 GROUPINGS = (

@@ -97,7 +97,7 @@ presence = sa.Table(
     metadata,
     sa.Column("id", _number, primary_key=True),
     sa.Column("scope_set_id", _number, sa.ForeignKey("scope_set.id"), nullable=False),
-    sa.Column("resource", sa.Text, nullable=False),  # JSON: id, type, name
+    sa.Column("resource", sa.Text, nullable=False),  # JSON: id, type, name, fingerprint
     sa.Column("first_seq", sa.BigInteger, nullable=False),
     sa.Column("last_seq", sa.BigInteger),
     sa.Index(
@@ -198,4 +198,18 @@ firing = sa.Table(
     sa.Column("instance", sa.BigInteger, nullable=False),
     sa.Column("told_at", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+)
+
+outgoing = sa.Table(
+    "outgoing",
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("message_id", sa.Text, primary_key=True),  # the same however often it is sent
+    sa.Column("content", sa.Text, nullable=False),  # JSON
+    sa.Column("put_at", sa.Text, nullable=False),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    sa.Column("next_at", sa.Text),  # null: delivered, or given up
+    sa.Column("ended_at", sa.Text),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Index("outgoing_due", "next_at"),
 )

@@ -17,6 +17,7 @@ from auditor.errors import UsageProblem
 if TYPE_CHECKING:
     from auditor.config import Settings
     from auditor.findings import Report
+    from auditor.notify import Courier
     from auditor.service import Plan
     from auditor.service.desk import Order
 
@@ -70,6 +71,13 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
     for plan in plans:
         prepare(plan.settings.format, destination(plan.settings), template=plan.settings.template)
 
+    courier = _courier(call, settings, path, named=named)
+
+    def write(wanted: Settings, report: Report) -> Sequence[Path]:
+        if courier is not None:
+            courier.tell(report)
+        return _write(call, wanted, report)
+
     told = Told(
         settings=settings,
         plans=plans,
@@ -78,10 +86,27 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
         clock=call.clock,
         say=call.say,
         scan=lambda wanted, order: _scan(call, wanted, order),
-        write=lambda wanted, report: _write(call, wanted, report),
+        write=write,
     )
-    run(told)
+    try:
+        run(told)
+    finally:
+        if courier is not None:
+            courier.close()
     return 0
+
+
+def _courier(call: Call, settings: Settings, path: Path | None, *, named: bool) -> Courier | None:
+    """Who sends on what scheduled scans find; None where nobody is to be told."""
+    from auditor.notify import Courier, need_apprise, read_targets
+    from auditor.service.store import open_store
+
+    targets = read_targets(path, call.environment, named=named)
+    if not targets:
+        return None
+    if any(target.kind == "apprise" for target in targets):
+        need_apprise()
+    return Courier(open_store(settings.history, call.environment), targets, call.clock, call.say)
 
 
 def _plans(
