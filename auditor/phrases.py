@@ -109,7 +109,7 @@ def _put(translation: str, values: Mapping[int, str]) -> str:
 
 
 def _names(values: Iterable[str | None], known: Container[str]) -> bool:
-    """Whether the places of a weak pattern hold what a sentence of ours has there: names, our texts, ids after names."""
+    """Whether the places of a weak pattern hold what a sentence of ours has there: names, our texts, ids."""
     given = [value or "" for value in values]
     plain = [value in known or " " not in re.sub(r" \([^)]*\)$", "", value) for value in given]
     return all(plain) or (plain[-1] and given[-1].startswith("/"))
