@@ -47,12 +47,14 @@ def estate_path(night: str) -> Path:
     return Path(__file__).resolve().parent / "estates" / f"{night}.json"
 
 
-def run(*, cloud: str, output: Path, lang: str | None = None, progress: Progress = silent) -> DemoResult:
+def run(
+    *, cloud: str, output: Path, lang: str | None = None, progress: Progress = silent, history: str | None = None
+) -> DemoResult:
     """Play the three nights in `cloud`, write the reports of the last two below `output`, and tell what drifted.
 
-    Nothing is configured and nothing is remembered: the history of the three runs lives in a temporary folder. Raises
-    UsageProblem for a cloud that the estate does not know and for an output that cannot be written (before the first
-    scan).
+    Nothing is configured and nothing is remembered: unless `history` gives the URL of an empty one, the history of the
+    three runs lives in a temporary folder. Raises UsageProblem for a cloud that the estate does not know and for an
+    output that cannot be written (before the first scan).
     """
     from auditor import report as reports
     from auditor.replica import Replica, load
@@ -67,7 +69,7 @@ def run(*, cloud: str, output: Path, lang: str | None = None, progress: Progress
             management_group=(SCOPE,),
             format=FORMATS,
             output=str(output),
-            history=f"sqlite:///{Path(folder) / 'history.sqlite'}",
+            history=history or f"sqlite:///{Path(folder) / 'history.sqlite'}",
             lang=lang,
         )
         nights: list[Report] = []
