@@ -1,6 +1,7 @@
 # Everything runs in a local .venv made by plain pip from hashed pins. All paths are relative, so that the
 # checkout may lie in a folder with a space in its name.
 PYTHON ?= python3
+AZ ?= az
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq install
 PYTEST := $(PY) -m pytest
@@ -10,7 +11,7 @@ LOCKED := requirements/runtime requirements/replica requirements/serve requireme
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-browser lint types docs bench mutants ci-long lock clean
+.PHONY: help demo test test-browser test-az lint types docs bench mutants ci-long lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -23,6 +24,9 @@ test: .venv/.dev ## the fast tests, on all cores
 
 test-browser: .venv/.dev ## the tests that open reports in a real Chromium
 	$(PYTEST) -m "browser and not long"
+
+test-az: .venv/.dev ## the real Azure CLI runs what reports print, against the replica (AZ=…/bin/az; docs/cures.md)
+	$(PY) -W ignore scripts/az_cures.py --az "$(AZ)"
 
 lint: .venv/.dev ## style, layers, and whether the generated pages are fresh
 	$(PY) -m ruff check .

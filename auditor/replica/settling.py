@@ -164,6 +164,8 @@ def _settle_cluster(body: Body, before: Body | None) -> None:
     elif access.get("enablePrivateCluster") and "fqdn" not in properties:
         properties["fqdn"] = f"{body['name']}.hcp.{body.get('location')}.azmk8s.io"
     network = properties.get("networkProfile") or {}
+    if network.get("networkDataplane") == "cilium" and network.get("networkPolicy") == "azure":
+        network["networkPolicy"] = "cilium"
     if network.get("networkPluginMode") == "overlay" and not network.get("podCidr"):
         network["podCidr"], network["podCidrs"] = "10.244.0.0/16", ["10.244.0.0/16"]
 

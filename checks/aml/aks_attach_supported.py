@@ -57,13 +57,14 @@ from auditor.api import (
 
 UPDATE = ("az", "aks", "update", "-g", "{cluster_group}", "-n", "{cluster}")
 IDENTITY = Mend.by(
-    "give the cluster a managed identity, then re-create its node pools", (*UPDATE, "--enable-managed-identity")
+    "give the cluster a managed identity, then re-create its node pools",
+    (*UPDATE, "--enable-managed-identity", "--yes"),
 )
 ACCOUNTS = Mend.by("switch local accounts on", (*UPDATE, "--enable-local-accounts"))
 ATTACH_HERE = Mend.by("attach a cluster of the workspace's own subscription and region instead")
 DETACH = Mend.by(
     "detach the compute, whose cluster is gone",
-    ("az", "ml", "compute", "detach", "-n", "{name}", "-w", "{workspace}", "-g", "{resource_group}"),
+    ("az", "ml", "compute", "detach", "-n", "{name}", "-w", "{workspace}", "-g", "{resource_group}", "-y"),
 )
 INSTALL = Mend.by("install Azure ML's extension on the cluster again, or detach the compute")
 REPAIR = Mend.by("look at the errors of the compute and the extension, and attach the cluster again once they are gone")

@@ -80,7 +80,7 @@ NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
     source=Source("AML-V1-INF", "Prerequisites", "/machine-learning/v1/how-to-secure-inferencing-vnet"),
     mend=Mend.by(
         "give the account a custom role with these operations, or Network Contributor on the virtual network",
-        ("az", "role", "assignment", "create", "--assignee", "{deployer}", "--role", NETWORK_CONTRIBUTOR,
+        ("az", "role", "assignment", "create", "--assignee-object-id", "{deployer}", "--role", NETWORK_CONTRIBUTOR,
          "--scope", "{network_id}"),
     ),
     clauses=("S2",),
