@@ -8,8 +8,9 @@ import sqlalchemy as sa
 
 from auditor.drift import compare
 from auditor.errors import UsageProblem
-from auditor.findings import Finding, Report, Topology, TopologyNode, Waiver
+from auditor.findings import Finding, Report, ResourceChange, Topology, TopologyNode, Waiver
 from auditor.history import HistoryProblem, open_history
+from auditor.history.rows import packed_resource, unpacked_resource
 from auditor.history.store import History
 from tests.nights import ONE, TWO, finding, listed, night, resource, states
 
@@ -324,3 +325,22 @@ def test_two_scope_sets_do_not_mix(url: str) -> None:
         assert [run.id for run in history.runs([ONE])] == ["run-003", "run-001"]
         assert [run.id for run in history.runs()] == ["run-003", "run-002", "run-001"]
         assert [run.id for run in history.runs(limit=1)] == ["run-003"]
+
+
+def test_resources_saved_before_fingerprints_have_none() -> None:
+    old = unpacked_resource('{"id":"/subscriptions/one/x","type":"x","name":"y"}')
+    assert old.fingerprint == {}
+    assert packed_resource(old) == '{"id":"/subscriptions/one/x","type":"x","name":"y"}'
+
+
+def test_fingerprints_come_back_as_each_run_saw_them(url: str) -> None:
+    def fingerprinted(domain: str) -> tuple[ResourceChange, ...]:
+        return tuple(msgspec.structs.replace(each, fingerprint={"fqdn": domain}) for each in listed(AKS))
+
+    with open_history(url) as history:
+        for number, domain in ((1, "a.x"), (2, "a.x"), (3, "b.x")):
+            history.save(night(number), fingerprinted(domain))
+        for run_id, domain in (("run-002", "a.x"), ("run-003", "b.x")):
+            found = history.baseline_for(SCOPES, run_id)
+            assert found is not None
+            assert found.resources == fingerprinted(domain)
