@@ -97,7 +97,6 @@ def test_its_steps_make_a_program_that_audits(tmp_path: Path) -> None:
             shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / source, target)
-    (tmp_path / "bin" / "python").symlink_to(sys.executable)
     environment = dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     environment |= dict(pair.split("=", 1) for step in of("ENV") if step.stage == 0 for pair in step.rest.split())
     for step in of("RUN"):
