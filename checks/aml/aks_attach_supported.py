@@ -23,7 +23,7 @@ Arc-connected clusters: the rules of AKS do not bind them. Only the state of the
 ## Limits
 v1 documents allowed service principals, so v1 computes are not held against them. The commands of identity and local
 accounts change the cluster; node pools are re-created after a change of identity. The command that detaches a compute
-needs the CLI extension `ml`.
+needs the CLI extension `ml`, with which it is untested.
 """
 
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ Extensions without inference. A v2 compute's router is its extension's.
 
 ## Limits
 Certificate and key are protected settings that a scan never reads: whether the certificate is valid is not known. The
-command needs the CLI extension `k8s-extension`.
+command needs the CLI extension `k8s-extension`, with which it is untested.
 """
 
 from collections.abc import Iterator

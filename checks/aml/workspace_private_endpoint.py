@@ -22,7 +22,7 @@ Workspaces without an AKS cluster that infers in a network of one's own.
 ## Limits
 The zone looked for is that of the workspace's API; the one for notebooks is not needed by the cluster. Whether custom
 DNS servers forward to Azure cannot be seen. A network security perimeter's rules are not read. The command needs the
-CLI extension `ml`.
+CLI extension `ml`, with which it is untested.
 """
 
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ Resources without references; computes on Azure Arc clusters, which are not read
 ## Limits
 Azure's index lags behind by minutes: a live scan asks Azure Resource Manager again before it reports a failure, a
 snapshot cannot. Scopes of role assignments are judged for subnets only. Detaching a compute needs the CLI extension
-`ml`.
+`ml`, with which it is untested.
 """
 
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ def table() -> str:
                 for argv in cases.commands(key, reason):
                     shown.setdefault(cases.shape(argv), []).append(reason)
         for shape, reasons in sorted(shown.items()):
-            with_az = cases.WITH_AZ.get((check, shape), "untried")
+            with_az = "yes" if (check, shape) in cases.WITH_AZ else "untried"
             if not cases.in_bare_cli(("az", *shape.split())):
                 with_az = "untested: needs an extension"
             told = ", ".join(f"`{reason}`" for reason in sorted(set(reasons)))

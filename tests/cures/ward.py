@@ -12,7 +12,7 @@ from auditor.findings import Finding
 from auditor.replica import Replica
 from auditor.replica.estate import Estate, from_document
 from auditor.scan import scan
-from tests.estate import ACR_PULL, NOW, TENANT, Body, Thing, rows
+from tests.estate import ACR_PULL, NOW, SUB, TENANT, Body, Thing, rows
 
 APPLICATION = {
     "appId": "a9900000-0000-4000-8000-000000000009",
@@ -25,7 +25,7 @@ APPLICATION = {
 DEPLOYERS = ("77777777-0000-4000-8000-000000000001",)
 """Whom the estates of `rbac-deployer-subnet-join` call Ada."""
 _ACR_PULL_ROLE: Body = {
-    "id": f"/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL}",
+    "id": f"/subscriptions/{SUB}/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL}",
     "type": "Microsoft.Authorization/roleDefinitions",
     "name": ACR_PULL,
     "properties": {
