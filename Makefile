@@ -11,7 +11,7 @@ LOCKED := requirements/runtime requirements/replica requirements/serve requireme
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-browser test-az lint types docs bench mutants ci-long lock clean
+.PHONY: help demo test test-browser test-az lint types docs bench fuzz mutants ci-long lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -42,6 +42,9 @@ docs: .venv/.dev ## write the generated pages: docs/checks, docs/configuration.m
 
 bench: .venv/.dev ## growth and cost as ratios within one run
 	for each in benchmarks/[a-z]*.py; do echo "== $$each"; PYTHONPATH=. $(PY) "$$each" || exit 1; done
+
+fuzz: .venv/.dev ## damaged input, for as long as FUZZ_EXAMPLES=N examples a test take (1000; long)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTEST) tests/fuzz -n auto
 
 mutants: .venv/.dev ## does a test notice each small change of the semantics? a tenth of them; FRACTION=1 asks all (long)
 	$(PY) scripts/mutants.py --seed $(SEED) --fraction $(FRACTION)

@@ -6,6 +6,7 @@ import functools
 import io
 import secrets
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -256,7 +257,7 @@ def _tag_row(settings: Settings, profile: CloudProfile) -> bytes | None:
             document = msgspec.json.decode(stream.read())
         values = document["values"]
         cloud = str(document["cloud"])
-    except (msgspec.DecodeError, KeyError, TypeError, OSError, EOFError) as problem:
+    except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError, OSError, EOFError, zlib.error) as problem:
         raise UsageProblem(
             f"{path}: not a service tag file ({problem})",
             hint="download `Azure IP Ranges and Service Tags` of this cloud from Microsoft",

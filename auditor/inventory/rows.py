@@ -142,7 +142,7 @@ def _is_envelope(first: bytes) -> bool:
         return False
     try:
         start = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return b'"data"' in text and b'"type"' not in text.split(b'"data"')[0]
     return "data" in start and "id" not in start and "type" not in start
 
@@ -157,7 +157,7 @@ def _whole(content: bytes, source: str) -> Iterator[Row | BrokenLine]:
                 yield Row(1, content)
                 return
             items = msgspec.json.decode(answer["data"], type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         yield BrokenLine(source, content.count(b"\n") + 1, f"not valid JSON ({problem}); the file looks cut off")
         return
     for number, item in enumerate(items, 1):
@@ -177,7 +177,7 @@ def parse_header(raw: bytes, source: str) -> Header:
     try:
         parsed = msgspec.json.decode(raw, type=_Header)
         taken_at = datetime.fromisoformat(parsed.taken_at) if parsed.taken_at else None
-    except (msgspec.DecodeError, ValueError) as problem:
+    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
         raise UsageProblem(f"{source}: the snapshot's header is broken ({problem})", hint="collect again") from None
     if parsed.version != SNAPSHOT_VERSION:
         raise UsageProblem(
