@@ -257,7 +257,7 @@ def _tag_row(settings: Settings, profile: CloudProfile) -> bytes | None:
             document = msgspec.json.decode(stream.read())
         values = document["values"]
         cloud = str(document["cloud"])
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError, RecursionError, OSError, EOFError, zlib.error) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError, OSError, EOFError, zlib.error) as problem:
         raise UsageProblem(
             f"{path}: not a service tag file ({problem})",
             hint="download `Azure IP Ranges and Service Tags` of this cloud from Microsoft",

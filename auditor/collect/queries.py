@@ -287,7 +287,7 @@ def role_definitions(names: Iterable[str]) -> list[Query]:
 
 
 def changes_of(resources: Iterable[str], since: datetime) -> list[Query]:
-    """Recorded changes of the resources (14 days are kept), a row for each write with all properties that it changed."""
+    """Recorded changes of the resources (14 days are kept), a row a write with all properties that it changed."""
     return [
         Query(
             "resourcechanges",

@@ -21,8 +21,8 @@ Extensions without inference, and v2 computes, whose setting is the extension's.
 ## Limits
 What is in effect there is `aks-public-inference-frontend`. A switch can be pending while the cluster's identity lacks
 rights: then the provisioning state tells. The scoring DNS name does not follow by itself and is out of sight.
-The v1 command is documented but retired: migrate to v2. The v2 command needs the CLI extension `k8s-extension`. Both are
-untested with the CLI.
+The v1 command is documented but retired: migrate to v2. The v2 command needs the CLI extension `k8s-extension`. Both
+are untested with the CLI.
 """
 
 from collections.abc import Iterator

@@ -264,6 +264,7 @@ def test_streams_are_counted_apart(impatient: Serving) -> None:
     job = impatient.runner.post("/api/v1/scans", json={}).json()["id"]
     path = f"/api/v1/scans/{job}/events"
     first = impatient.reader.get(path, stream=True)
+    assert first.status_code == 200, first.text
     next(first.iter_content(1))
     refused = impatient.client(impatient.running_token).get(path)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")

@@ -63,7 +63,7 @@ CASES = {
         "pass", "granted"),
     "pools not in the data": ([cluster(nodes=NODES, agentPoolProfiles=None)], "unknown", "cluster-unreadable"),
     "identity not in the data": (
-        [cluster(nodes=NODES, identity=None), grant(on=rg("net"))], "unknown", "identity-unreadable"),
+        [cluster(nodes=NODES, identity="none"), grant(on=rg("net"))], "unknown", "identity-unreadable"),
     "a service principal, and no Microsoft Graph": (
         [cluster(nodes=NODES, identity="none", client_id=APPLICATION)], "unknown", "graph-not-permitted"),
     "managed network": ([cluster()], "not-applicable", "managed-vnet"),
