@@ -265,12 +265,13 @@ def test_streams_are_counted_apart(impatient: Serving) -> None:
     path = f"/api/v1/scans/{job}/events"
     first = impatient.reader.get(path, stream=True)
     assert first.status_code == 200, first.text
-    next(first.iter_content(1))
+    hearing = first.iter_content(1)  # held: a generator that is dropped closes its connection
+    next(hearing)
     refused = impatient.client(impatient.running_token).get(path)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     assert impatient.runner.get(RUNS).status_code == 200
     impatient.world.free.set()
-    for _ in first.iter_content(1024):
+    for _ in hearing:
         pass
 
 
