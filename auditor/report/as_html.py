@@ -42,7 +42,8 @@ def html_page(
     style, script = _asset("report.css"), _asset("report.js")
     words = wording(lang)
     offered = languages() if lang in languages() else (lang, *languages())
-    data = embed(findings, offered, also=_notes(report))
+    belongs = belonging(report)
+    data = embed(findings, offered, also=_notes(report), belongs=belongs)
     return (
         environment(words)
         .get_template("report.html.j2")
@@ -65,7 +66,7 @@ def html_page(
             static_limit=STATIC,
             total=len(findings),
             cloud_name=cloud_name(report),
-            matrix=matrix(findings, belongs := belonging(report)),
+            matrix=matrix(findings, belongs),
             evidence=evidence(findings, belongs),
             controls=functools.partial(labels, lang=lang),
             pictures=(drawn := pictures(report)),

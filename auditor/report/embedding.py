@@ -15,7 +15,7 @@ import functools
 import gzip
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,8 +94,16 @@ def _places(template: str) -> tuple[str, ...] | None:
     return None if "{" in rest or "}" in rest else tuple(dict.fromkeys(names))
 
 
-def embed(findings: Sequence[Finding], languages: Iterable[str] = ("en",), also: Iterable[str] = ()) -> Embedded:
-    """Pack findings, which stand in reading order, for a page in these languages that says `also` these texts."""
+def embed(
+    findings: Sequence[Finding],
+    languages: Iterable[str] = ("en",),
+    also: Iterable[str] = (),
+    belongs: Mapping[str, tuple[str, ...]] | None = None,
+) -> Embedded:
+    """Pack findings, which stand in reading order, for a page in these languages that says `also` these texts.
+
+    `belongs` gives the clusters that a finding about something else (a subnet, a registry) counts for.
+    """
     speakers = [speaker(language) for language in languages]
     packs = []
     for start in range(0, len(findings), PACK):
@@ -105,7 +113,7 @@ def embed(findings: Sequence[Finding], languages: Iterable[str] = ("en",), also:
     recorder = Recorder(speakers)
     for text in also:
         recorder.say(Saying(text))
-    return Embedded(_packed(_index(findings, recorder)), tuple(packs))
+    return Embedded(_packed(_index(findings, recorder, belongs or {})), tuple(packs))
 
 
 def _packed(value: Any) -> str:
@@ -127,7 +135,14 @@ class _Dictionary:
         return list(self._numbers)
 
 
-def _index(findings: Sequence[Finding], recorder: Recorder) -> dict[str, Any]:
+def _shared(clusters: tuple[str, ...]) -> str:
+    """The cluster that uses what a finding is about, or all that share it as one group: `/aks-a + aks-b`."""
+    if len(clusters) < 2:
+        return clusters[0] if clusters else ""
+    return "/" + " + ".join(sorted(cluster.rpartition("/")[2] for cluster in clusters))
+
+
+def _index(findings: Sequence[Finding], recorder: Recorder, belongs: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     templates = _Dictionary()
     names = ("check", "title", "parent", "subscription", "group", "type", "reason", "cluster", "part")
     books = {name: _Dictionary() for name in names}
@@ -146,7 +161,7 @@ def _index(findings: Sequence[Finding], recorder: Recorder) -> dict[str, Any]:
             "group": resource.resource_group or "",
             "type": resource.type,
             "reason": finding.reason,
-            "cluster": cluster_of(finding),
+            "cluster": cluster_of(finding) or _shared(belongs.get(finding.id, ())),
             "part": finding.part or "",
         }
         for name, text in numbered.items():

@@ -75,3 +75,13 @@ def test_the_embedded_data_holds_every_finding_once_in_reading_order() -> None:
 def test_embedded_data_cannot_end_its_element() -> None:
     data = embed(factory.hostile().findings)
     assert re.fullmatch(r"[A-Za-z0-9+/=]+", data.index + "".join(data.packs))
+
+
+def test_what_clusters_share_is_grouped_under_them() -> None:
+    """A subnet has no cluster in its id: the pictures' findings tell which clusters it counts for."""
+    from auditor.report.embedding import _shared
+
+    ids = tuple(f"/subscriptions/s/resourceGroups/g/providers/x/managedClusters/{name}" for name in ("b", "a"))
+    assert _shared(()) == ""
+    assert _shared(ids[:1]) == ids[0]
+    assert _shared(ids) == "/a + b"
