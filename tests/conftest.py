@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Microsoft's full lists (service tags, built-in roles), where the machine has them; never committed."""
@@ -71,3 +75,21 @@ def _refuse_unless_loopback(host: str) -> None:
 
 
 sys.addaudithook(_stay_on_loopback)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all tests that open a page: playwright allows one at a time in a process."""
+    from playwright.sync_api import sync_playwright
+
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        complaint = "no Chromium on the PATH (Debian: apt-get install chromium), so the report was opened by nobody"
+        if os.environ.get("CI"):
+            pytest.fail(complaint)
+        pytest.skip(complaint)
+    with sync_playwright() as playwright:
+        # Root may not use Chromium's sandbox; the pages are our own files.
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,35 +1,18 @@
-"""A real Chromium for the tests marked `browser`."""
+"""A reader of reports in a real Chromium, for the tests marked `browser`."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from auditor.findings import Report
 from auditor.report import render_html
 
 VIEWPORT = {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        complaint = "no Chromium on the PATH (Debian: apt-get install chromium), so the report was opened by nobody"
-        if os.environ.get("CI"):
-            pytest.fail(complaint)
-        pytest.skip(complaint)
-    with sync_playwright() as playwright:
-        # Root may not use Chromium's sandbox; the pages are our own files.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Reader:

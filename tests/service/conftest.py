@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.history.conftest import cluster as database
-from tests.report.conftest import chromium
 from tests.service.world import FIRST, SECOND, Serving, World, finding, night, serving
 
-__all__ = ["chromium", "database"]
+__all__ = ["database"]
 
 
 @pytest.fixture
