@@ -133,23 +133,35 @@ def subnet_group(inventory: Inventory, subnet: Subnet) -> SecurityGroup | Unread
 
 
 def interface_group(inventory: Inventory, cluster: Cluster) -> SecurityGroup | Unread | None:
-    """The group on a cluster's node interfaces: AKS's own, in the node resource group; None where there is none."""
+    """The group on a cluster's node interfaces, from the node resource group; None where there is none.
+
+    AKS names its own; any other group there counts too, unless its body shows it on subnets only. One that shows no
+    association at all may or may not be on the interfaces of a scale set.
+    """
     if not cluster.node_group_id:
         return Unread(cluster.id, "nodeResourceGroup is not in the cluster's data", "collect again", "group-unread")
     listed = inventory.within(SecurityGroup, cluster.node_group_id)
-    own = [group for group in listed if group.name.casefold().startswith("aks-agentpool-")]
-    if len(own) == 1 and listed.missing is None:
-        return own[0]
     if listed.missing is not None:
         return Unread(listed.missing.what, listed.missing.why, listed.missing.hint, "group-unread")
-    if not own:
+    possible = [group for group in listed if _made_by_aks(group) or _on_interfaces(group) or not group.body.subnets]
+    if not possible:
         return None
+    if len(possible) == 1 and (_made_by_aks(possible[0]) or _on_interfaces(possible[0])):
+        return possible[0]
     return Unread(
         cluster.node_group_id,
-        f"{len(own)} groups could be on the node interfaces",
+        f"{len(possible)} groups could be on the node interfaces",
         "compare the scale sets' networkProfile",
         "group-unread",
     )
+
+
+def _made_by_aks(group: SecurityGroup) -> bool:
+    return group.name.casefold().startswith("aks-agentpool-")
+
+
+def _on_interfaces(group: SecurityGroup) -> bool:
+    return bool(ids(group.body.network_interfaces))
 
 
 def _station(inventory: Inventory, group: SecurityGroup | Unread | None) -> Group:

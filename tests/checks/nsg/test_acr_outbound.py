@@ -79,6 +79,16 @@ def node_group(*rules: Body) -> list[Thing]:
     return [*estate(allow_out(100, to=TAG)), nsg("aks-agentpool-1-nsg", *rules, group="mc")]
 
 
+def on_interfaces(group: Thing) -> Thing:
+    group.rows[0]["properties"]["networkInterfaces"] = [{"id": f"{group.id}-nic"}]
+    return group
+
+
+def on_a_subnet(group: Thing) -> Thing:
+    group.rows[0]["properties"]["subnets"] = [{"id": subnet("other").id}]
+    return group
+
+
 CASES = {
     "no group": ([*attached(cluster(nodes=subnet()), registry=registry()), TAGS], "pass", "no-nsg"),
     "default rules": (estate(), "pass", "default-rules"),
@@ -103,6 +113,12 @@ CASES = {
     "part of the prefixes": (estate(allow_out(100, to="20.1.0.0/17"), DENY), "fail", "partial"),
     "part of the subnet": (estate(allow_out(100, to=TAG, of="10.0.0.0/24"), DENY), "fail", "partial"),
     "denied on the interfaces": (node_group(DENY), "fail", "denied"),
+    "a group of another name in the node group": (
+        [*estate(allow_out(100, to=TAG)), nsg("mine", DENY, group="mc")], "unknown", "undecided-group-unread"),
+    "a group of another name, shown on the interfaces": (
+        [*estate(allow_out(100, to=TAG)), on_interfaces(nsg("mine", DENY, group="mc"))], "fail", "denied"),
+    "a group in the node group that is on a subnet only": (
+        [*estate(allow_out(100, to=TAG)), on_a_subnet(nsg("mine", DENY, group="mc"))], "pass", "allowed"),
     "both groups allow": (node_group(), "pass", "allowed"),
     "a replica's region denied": (replicated(allow_out(100, to=TAG), DENY), "fail", "denied"),
     "replicas allowed": (replicated(allow_out(100, to=GLOBAL), DENY), "pass", "allowed"),
