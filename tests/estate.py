@@ -612,18 +612,28 @@ def role(
     return _thing(f"/subscriptions/{SUB}/providers/{kind}/{guid}", kind, body)
 
 
-def deny(on: Thing | str, *actions: str, principal: str = CONTROL, name: str = "deny") -> Thing:
-    """A deny assignment."""
+def deny(
+    on: Thing | str,
+    *actions: str,
+    principal: str = CONTROL,
+    kind: str = "ServicePrincipal",
+    children: bool = True,
+    name: str = "deny",
+    **more: Any,
+) -> Thing:
+    """A deny assignment; `children=False`: it is not handed down to what lies below."""
     scope = on.id if isinstance(on, Thing) else on
-    kind = "Microsoft.Authorization/denyAssignments"
+    arm_kind = "Microsoft.Authorization/denyAssignments"
     body = {
         "denyAssignmentName": name,
         "permissions": [{"actions": list(actions), "notActions": [], "dataActions": [], "notDataActions": []}],
         "scope": scope,
-        "principals": [{"id": principal, "type": "ServicePrincipal"}],
+        "principals": [{"id": principal, "type": kind}],
         "excludePrincipals": [],
+        "doNotApplyToChildScopes": not children,
+        **more,
     }
-    return _thing(f"{scope}/providers/{kind}/{name}", kind, body)
+    return _thing(f"{scope}/providers/{arm_kind}/{name}", arm_kind, body)
 
 
 def principal(app_id: str = APPLICATION, object_id: str = CONTROL) -> Thing:

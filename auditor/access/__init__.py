@@ -5,7 +5,6 @@ Build an `AccessModel` from what was read, then ask:
 - `decide(model, principal, operations, scope, at=…)`: may it? An `AccessDecision` with one answer an operation.
 - `grants_role(model, principal, guid, scope, at=…)`: exactly this role, at the scope or above?
 - `covers_all(…)`: all operations by whichever roles (its `roles` names them).
-- `denying(…)`: the deny assignments that keep it from something, at a scope or (`below=True`) under it too.
 - `held(…)`, `expiring(…)`, `overbroad(…)`: what a principal holds, what ends soon, what is too broad.
 - `unknown_operations(definition)`, `known_operation(name)`, `nearest_operation(name)`: typos in custom roles.
 
@@ -27,7 +26,7 @@ from auditor.access.catalogue import (
     unknown_operations,
 )
 from auditor.access.conditions import Reach, reach
-from auditor.access.decide import covers_all, decide, denying, grants_role
+from auditor.access.decide import covers_all, decide, grants_role
 from auditor.access.decision import (
     AccessDecision,
     Answer,
@@ -80,7 +79,6 @@ __all__ = [
     "builtin_roles",
     "covers_all",
     "decide",
-    "denying",
     "expiring",
     "grants_role",
     "held",

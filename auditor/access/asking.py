@@ -53,11 +53,15 @@ class AskedOperation:
 
 @dataclass(frozen=True, slots=True)
 class AskedRole:
-    """Is exactly this role held? `operations` are those for whose sake: conditions and denials are judged by them."""
+    """Is exactly this role held? `operations` are those for whose sake: conditions and denials are judged by them.
+
+    `below` says that they happen below the scope asked about: a denial that is not handed down does not touch them.
+    """
 
     model: AccessModel
     guid: str
     operations: tuple[str, ...]
+    below: bool = False
 
     @property
     def asked(self) -> str:
@@ -82,6 +86,8 @@ class AskedRole:
 
     def denied_by(self, deny: DenyAssignment) -> Match:
         """Whether one of its blocks covers one of the operations; in doubt where they were not read."""
+        if self.below and deny.not_to_children:
+            return Match.ABSENT
         if isinstance(deny.blocks, Unread):
             return Match.DOUBTFUL
         found = [block.match(operation) for operation in self.operations for block in deny.blocks]

@@ -13,22 +13,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from auditor.access.asking import Asked, AskedOperation, AskedRole
 from auditor.access.assignments import DenyAssignment, Principal, RoleAssignment
 from auditor.access.conditions import Reach
 from auditor.access.decision import AccessDecision, Answer, Denied, Granted, Miss, Missing, MissKind, Undecided
-from auditor.access.denials import applies, both, covers, deny_reaches, expected_but_unread, reaching_denies
+from auditor.access.denials import applies, expected_but_unread, reaching_denies
 from auditor.access.model import AccessModel
 from auditor.access.nearest import Distanced, nearest_misses
 from auditor.access.roles import Match, RoleDefinition, Verdict
 from auditor.access.scopes import Scope
 from auditor.access.search import Search
-from auditor.values import Listing, TraceStep, Unread
+from auditor.values import TraceStep, Unread
 
 _MOST_GROUPS_NAMED = 5
-_NO_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 def decide(
@@ -59,14 +58,16 @@ def grants_role(
     *,
     at: datetime,
     operations: Sequence[str] = (),
+    below: bool = False,
     others: Mapping[str, str] | None = None,
 ) -> AccessDecision:
     """Whether the principal holds exactly this role at the scope or above: the letter, by GUID.
 
     `operations` are those that matter: a condition that cannot hinder them leaves the grant certain (its `condition`
-    is then `irrelevant`), and a deny assignment that covers one of them denies. The role's definition need not be read.
+    is then `irrelevant`), and a deny assignment that covers one of them denies; with `below` they happen below the
+    scope, where a deny assignment that is not handed down does not reach. The role's definition need not be read.
     """
-    asked = AskedRole(model, guid.casefold(), tuple(operations))
+    asked = AskedRole(model, guid.casefold(), tuple(operations), below)
     return _decide(model, principal, (asked,), scope, at, others)
 
 
@@ -80,36 +81,6 @@ def covers_all(
 ) -> AccessDecision:
     """Whether the union of the principal's roles grants every one of the operations; its `roles` names them."""
     return decide(model, principal, operations, scope, at=at)
-
-
-def denying(
-    model: AccessModel,
-    principal: Principal | Unread,
-    operations: Sequence[str],
-    scope: Scope,
-    *,
-    below: bool = False,
-) -> Listing[DenyAssignment]:
-    """The deny assignments that certainly keep the principal from one of the operations at the scope.
-
-    With `below` also those at scopes under it (a deny on the virtual network while its group is asked about). The
-    listing is not whole where deny assignments were not read, or where it is not known whether one applies.
-    """
-    if isinstance(principal, Unread):
-        return Listing((), principal)
-    search = Search.of(model, principal, scope, _NO_TIME)
-    missing = model.deny_coverage.lacking(search.chain)
-    found: dict[str, DenyAssignment] = {}
-    for operation in operations:
-        asked = AskedOperation(model, operation, False)
-        for deny in model.denies if below else reaching_denies(search):
-            under = below and not isinstance(deny.scope, Unread) and scope.covers(deny.scope)
-            keeps = both(under or deny_reaches(search, deny), covers(search, deny, asked))
-            if keeps is True:
-                found[deny.id] = deny
-            elif isinstance(keeps, Unread):
-                missing = missing or keeps
-    return Listing(tuple(found.values()), missing)
 
 
 def _decide(

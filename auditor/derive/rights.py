@@ -205,6 +205,8 @@ def _deny(record: records.DenyAssignment) -> access.DenyAssignment:
         principals=_principals(body.principals, record.id),
         excluded=tuple(access.Principal(one.id, one.type or "") for one in body.exclude_principals or () if one.id),
         not_to_children=bool(body.do_not_apply_to_child_scopes),
+        condition=body.condition or None,
+        enforced=(body.deny_assignment_effect or "").casefold() != "audit",
         name=body.deny_assignment_name or record.name,
     )
 

@@ -869,6 +869,8 @@ class DenyAssignment(Shape, frozen=True):
     principals: list[DenyPrincipal] | None = None
     exclude_principals: list[DenyPrincipal] | None = None
     is_system_protected: bool | None = None
+    condition: str | None = None
+    deny_assignment_effect: str | None = None
 
 
 # ---------------------------------------------------------------- containers of scopes

@@ -8,11 +8,12 @@ each such resource group.
 - passes with an unconditional assignment of exactly that role, of the identity or of a group it is in; inherited ones
   count;
 - warns if the purpose is met otherwise: by another role (`equivalent-role`), on the network or on each subnet only
-  (`narrower-scope`), or under a condition that does not concern networking (`conditional`);
+  (`narrower-scope`), under a condition that does not concern networking (`conditional`), or only for the next 14 days;
 - fails if nothing does, naming what the identity holds and the usual mistakes: the role on the kubelet identity, on an
   application id, or on the cluster's own resource group; or if a deny assignment covers it;
-- is unknown if the identity or the assignments at the resource group or above could not be read, a candidate's role
-  definition is unread, a group that holds a sufficient role has unread members, or a condition can reach networking.
+- is unknown if the identity or assignments that could grant it, down to the subnets, could not be read, a candidate's
+  role definition is unread, a group that holds a sufficient role has unread members, a condition can reach networking,
+  a deny assignment may apply, or grants on the known subnets are all there is and the cluster may use others.
 
 ## Why it matters
 It is the letter of the source document. Without the role the cluster cannot attach nodes or internal load balancers to
@@ -31,6 +32,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from auditor.api import (
+    RENEW,
     RIGHTS_ROLES,
     Cluster,
     ClusterPrincipal,
@@ -46,6 +48,7 @@ from auditor.api import (
     access_model,
     check,
     control_plane,
+    ends_soon,
     failed,
     footprint,
     grants_shown,
@@ -110,17 +113,25 @@ def identity_network_contributor_vnet_rg(cluster: Cluster, inventory: Inventory)
             continue
         groups.setdefault(group.key, (group, []))[1].append(use)
     for group, uses in groups.values():
-        yield _Case(inventory, cluster, group, uses).verdict()
+        yield _Case(inventory, cluster, group, uses, used.incomplete).verdict()
 
 
 class _Case:
     """One cluster and one resource group of its network."""
 
-    def __init__(self, inventory: Inventory, cluster: Cluster, group: ResourceId, uses: list[SubnetUse]) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        cluster: Cluster,
+        group: ResourceId,
+        uses: list[SubnetUse],
+        incomplete: Unread | None,
+    ) -> None:
         self.inventory = inventory
         self.cluster = cluster
         self.group = group
         self.uses = uses
+        self.incomplete = incomplete
         self.more: dict[str, Any] = {
             "part": group.text,
             "related": (group.text,),
@@ -144,37 +155,70 @@ class _Case:
         who = access.Principal(principal.object_id, "ServicePrincipal")
         at, others = self.inventory.taken_at, mistaken_for(self.inventory, self.cluster)
         letter = access.grants_role(
-            model, who, NETWORK_CONTRIBUTOR, self.group, at=at, operations=NEEDED, others=others
+            model, who, NETWORK_CONTRIBUTOR, self.group, at=at, operations=NEEDED, below=True, others=others
         )
+        effects = self._on_subnets(model, who)
         self.more |= {"trace": letter.trace, "effect": letter.effect}
-        denies = access.denying(model, who, NEEDED, self.group, below=True)
-        reaching = [deny for deny in denies if self._touches(deny)]
-        if letter.denied or reaching:
-            deny = letter.denied[0].deny if letter.denied else reaching[0]
+        denied = next((answer for decision in (*effects, letter) for answer in decision.denied), None)
+        if denied is not None:
             return failed(
                 "deny-assignment",
                 "deny assignment {deny} keeps the identity of {cluster} from the network in {group}",
                 *principal.how,
-                deny=deny.name or deny.id,
+                deny=denied.deny.name or denied.deny.id,
                 mend=Mend.by("a deny assignment comes from a deployment stack or a managed application: change that"),
                 **self.more,
             )
-        if letter.status is access.Status.GRANTED:
-            return self._granted(letter)
-        return self._otherwise(letter, model, who, principal, others)
+        equivalent = access.decide(model, who, NEEDED, self.group, at=at, others=others)
+        pieces = [piece for decision in effects for piece in decision.pieces]
+        if access.Status.GRANTED in (letter.status, equivalent.status):
+            # What is granted on the group reaches each subnet: what is open there is a denial that may apply.
+            if pieces:
+                return self._unknown(pieces[0], principal, letter)
+            return self._granted(letter) if letter.status is access.Status.GRANTED else self._equivalent(equivalent)
+        if all(decision.status is access.Status.GRANTED for decision in effects):
+            return self._narrower(effects, principal, letter)
+        if any(decision.missing for decision in effects):
+            pieces = []  # a subnet that is certainly out of reach: what is open at others cannot rescue it
+        pieces = [*letter.pieces, *equivalent.pieces, *pieces]
+        if pieces:
+            first = next((piece for piece in pieces if piece.reason != "condition"), pieces[0])
+            return self._unknown(first, principal, letter)
+        return self._lacking(letter, equivalent, principal)
 
-    def _touches(self, deny: access.DenyAssignment) -> bool:
-        """Whether a deny below the group is on this cluster's own networks, not on a neighbour's."""
-        if isinstance(deny.scope, Unread):
-            return False
-        scopes = [scope_of(use.id) for use in self.uses]
-        return any(
-            not isinstance(scope, Unread) and (deny.scope.covers(scope) or self.group.key == deny.scope.key)
+    def _on_subnets(self, model: access.AccessModel, who: access.Principal) -> list[access.AccessDecision]:
+        """What the identity may do on each subnet of the cluster in the group, by whatever grants it."""
+        scopes = map(scope_of, (use.id for use in self.uses))
+        return [
+            access.decide(model, who, NEEDED, scope, at=self.inventory.taken_at)
             for scope in scopes
+            if not isinstance(scope, Unread)
+        ]
+
+    def _unknown(self, piece: Unread, principal: ClusterPrincipal, letter: access.AccessDecision) -> Verdict:
+        return unknown(
+            piece.reason,
+            "whether the identity of {cluster} has the role on {group} is not known: {what}: {why}",
+            *principal.how,
+            *misses_shown(letter),
+            what=piece.what,
+            why=piece.why,
+            hint=piece.hint,
+            **self.more,
         )
 
     def _granted(self, letter: access.AccessDecision) -> Verdict:
         shown = grants_shown(letter)
+        ends = ends_soon(self.inventory.taken_at, letter)
+        if ends is not None:
+            return warned(
+                "grant-ends-soon",
+                "the identity of {cluster} has Network Contributor on {group}, but only until {ends}",
+                *shown,
+                ends=ends,
+                mend=RENEW,
+                **self.more,
+            )
         if letter.condition is access.Reach.NONE:
             return passed(
                 "network-contributor",
@@ -193,50 +237,33 @@ class _Case:
             **self.more,
         )
 
-    def _otherwise(
-        self,
-        letter: access.AccessDecision,
-        model: access.AccessModel,
-        who: access.Principal,
-        principal: ClusterPrincipal,
-        others: dict[str, str],
+    def _equivalent(self, equivalent: access.AccessDecision) -> Verdict:
+        return warned(
+            "equivalent-role",
+            "the identity of {cluster} may use the network in {group} by {roles}, not by Network Contributor",
+            *grants_shown(equivalent),
+            roles=sorted(role.name for role in equivalent.roles),
+            **self.more,
+        )
+
+    def _narrower(
+        self, effects: list[access.AccessDecision], principal: ClusterPrincipal, letter: access.AccessDecision
     ) -> Verdict:
-        at = self.inventory.taken_at
-        equivalent = access.decide(model, who, NEEDED, self.group, at=at, others=others)
-        if equivalent.status is access.Status.GRANTED:
-            return warned(
-                "equivalent-role",
-                "the identity of {cluster} may use the network in {group} by {roles}, not by Network Contributor",
-                *grants_shown(equivalent),
-                roles=sorted(role.name for role in equivalent.roles),
-                **self.more,
-            )
-        narrower = [
-            access.decide(model, who, NEEDED, scope, at=at)
-            for scope in map(scope_of, (use.id for use in self.uses))
-            if not isinstance(scope, Unread)
-        ]
-        if narrower and all(decision.status is access.Status.GRANTED for decision in narrower):
-            return warned(
-                "narrower-scope",
-                "the identity of {cluster} may use its subnets in {group} by grants on {scopes}, not on the group",
-                *(evidence for decision in narrower for evidence in grants_shown(decision)),
-                scopes=sorted({str(a.assignment.scope) for decision in narrower for a in decision.granted}),
-                **self.more,
-            )
-        if letter.undecided or equivalent.undecided:
-            pieces = letter.pieces or equivalent.pieces
-            piece = next((p for p in pieces if p.reason != "condition"), pieces[0])
-            return unknown(
-                piece.reason,
-                "whether the identity of {cluster} has the role on {group} is not known: {what}: {why}",
-                *principal.how,
-                *misses_shown(letter),
-                what=piece.what,
-                why=piece.why,
-                hint=piece.hint,
-                **self.more,
-            )
+        scopes = {str(answer.assignment.scope) for decision in effects for answer in decision.granted}
+        # A grant on the whole network covers the subnets that nobody could see; grants on the known ones do not.
+        if self.incomplete is not None and any("/subnets/" in scope.casefold() for scope in scopes):
+            return self._unknown(self.incomplete, principal, letter)
+        return warned(
+            "narrower-scope",
+            "the identity of {cluster} may use its subnets in {group} by grants on {scopes}, not on the group",
+            *(evidence for decision in effects for evidence in grants_shown(decision)),
+            scopes=sorted(scopes),
+            **self.more,
+        )
+
+    def _lacking(
+        self, letter: access.AccessDecision, equivalent: access.AccessDecision, principal: ClusterPrincipal
+    ) -> Verdict:
         told = equivalent if equivalent.misses else letter
         shown = misses_shown(told)
         return failed(

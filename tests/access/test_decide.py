@@ -619,6 +619,18 @@ def test_grants_role(model: AccessModel, expected: Status) -> None:
     assert found.status is expected
 
 
+@pytest.mark.parametrize(
+    ("handed_down", "below", "expected"),
+    [(True, True, Status.DENIED), (False, True, Status.GRANTED), (False, False, Status.DENIED)],
+)
+def test_a_denial_that_is_not_handed_down_spares_what_is_below(
+    handed_down: bool, below: bool, expected: Status
+) -> None:
+    model = rights(given(NETWORK), denies=[deny("*", not_to_children=not handed_down)])
+    found = grants_role(model, P, NETWORK, Scope.parse(GROUP), at=NOW, operations=ON_SUBNET, below=below)
+    assert found.status is expected
+
+
 def test_letter_needs_no_definition() -> None:
     model = AccessModel.of(assignments=[given(NETWORK)], coverage=ALL_READ, table={})
     assert grants_role(model, P, NETWORK, Scope.parse(GROUP), at=NOW).status is Status.GRANTED

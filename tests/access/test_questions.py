@@ -17,7 +17,6 @@ from auditor.access import (
     Scope,
     State,
     covers_all,
-    denying,
     expiring,
     held,
     overbroad,
@@ -51,7 +50,6 @@ from tests.access.rights import (
     VNET,
     P,
     custom,
-    deny,
     given,
     rights,
     to_group,
@@ -146,7 +144,6 @@ def test_nothing_is_known_of_an_unresolved_principal() -> None:
         overbroad(model, LOST, within=HERE, at=NOW).missing,
         held(model, LOST, at=NOW).missing,
         expiring(model, LOST, at=NOW).missing,
-        denying(model, LOST, ON_SUBNET, Scope.parse(SUBNET)).missing,
     ):
         assert found == LOST
 
@@ -206,46 +203,6 @@ def test_expiring_soonest_first_within_the_days() -> None:
 def test_covers_all_names_the_roles() -> None:
     found = covers_all(rights(given(CONTRIBUTOR, SUBSCRIPTION)), P, ON_SUBNET, Scope.parse(GROUP), at=NOW)
     assert [role.name for role in found.roles] == ["Contributor"]
-
-
-DENYING = {
-    "at the scope": (rights(denies=[deny("*/join/action")]), 1, True, 1),
-    "above": (rights(denies=[deny("*", at=TENANT)]), 1, True, 1),
-    "below": (rights(denies=[deny("*", at=VNET)]), 0, True, 1),
-    "below, at the subnet": (rights(denies=[deny("*", at=SUBNET, not_to_children=True)]), 0, True, 1),
-    "at a look-alike": (rights(denies=[deny("*", at=LOOK_ALIKE)]), 0, True, 0),
-    "of something else": (rights(denies=[deny("*/delete")]), 0, True, 0),
-    "unread": (rights(deny_coverage=NOTHING_READ), 0, False, 0),
-    "perhaps of its group": (
-        rights(denies=[deny("*", whom=[])], members=NO_GROUPS_READ),
-        0,
-        True,
-        0,
-    ),
-    "under a condition": (rights(denies=[deny("*", condition="x")]), 0, False, 0),
-    "somewhere": (rights(denies=[deny("*", at=LOST)]), 0, False, 0),
-    "at a management group that may be above": (
-        rights(denies=[deny("*", at=PLATFORM)], hierarchy=NO_HIERARCHY),
-        0,
-        False,
-        0,
-    ),
-}
-
-
-@pytest.mark.parametrize(("model", "here", "whole", "with_below"), DENYING.values(), ids=DENYING)
-def test_denying(model: AccessModel, here: int, whole: bool, with_below: int) -> None:
-    scope = Scope.parse(GROUP)
-    found = denying(model, P, ON_SUBNET, scope)
-    assert (len(found), found.whole) == (here, whole)
-    assert len(denying(model, P, ON_SUBNET, scope, below=True)) == with_below
-
-
-def test_denying_says_first_that_nothing_was_read() -> None:
-    model = AccessModel.of(denies=[deny("*", condition="x")])
-    missing = denying(model, P, ON_SUBNET, Scope.parse(GROUP)).missing
-    assert missing is not None
-    assert (missing.what, missing.reason) == (f"deny assignments at {GROUP.lower()}", "deny-unread")
 
 
 ASSIGNABLE = {

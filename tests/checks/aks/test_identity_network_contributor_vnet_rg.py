@@ -70,6 +70,39 @@ CASES = {
     "denied on the subnet": ([ML, grant(on=rg("net")), deny(NODES, "Microsoft.Network/*")], "fail", "deny-assignment"),
     "denied on a neighbour's subnet": (
         [ML, PODS, grant(on=rg("net")), deny(PODS, "Microsoft.Network/*")], "pass", "network-contributor"),
+    # Deny assignments that are not handed down touch what bears them, not the subnets below.
+    "denied on the group alone": (
+        [ML, grant(on=rg("net")), deny(rg("net"), "*", children=False)], "pass", "network-contributor"),
+    "denied on the network alone": (
+        [ML, grant(on=rg("net")), deny(VNET, "*", children=False)], "pass", "network-contributor"),
+    "a denial of the network that may mean it": (
+        [ML, grant(on=rg("net")), deny(VNET, "*", principal=GROUP, kind="Group")], "unknown", "group-membership"),
+    "a denial of the network under a condition": (
+        [ML, grant(on=rg("net")), deny(VNET, "*", condition="@Resource[x] StringEquals 'y'")],
+        "unknown", "deny-unread"),
+    "a denial of the network that may mean it, another role": (
+        [ML, grant(role=OWNER, on=rg("net")), deny(VNET, "*", principal=GROUP, kind="Group")],
+        "unknown", "group-membership"),
+    "a denial that only audits": (
+        [ML, grant(on=rg("net")), deny(VNET, "*", denyAssignmentEffect="audit")], "pass", "network-contributor"),
+    # What could still meet the purpose on a narrower scope rescues the lack from being one.
+    "on the subnet, by a group of unread members": (
+        [ML, grant(GROUP, on=NODES, kind="Group")], "unknown", "group-membership"),
+    "on the subnet, role definition unread": (
+        [ML, grant(role=CUSTOM, on=NODES)], "unknown", "role-definition-unread"),
+    "on the subnet, under a condition": (
+        [ML, grant(on=NODES, condition=NETWORK_CONDITION)], "unknown", "condition"),
+    "assignments of the network unread": (
+        [ML, gap(VNET, "microsoft.authorization/roleassignments")], "unknown", "assignments-unread"),
+    "one subnet certainly out of reach": (
+        [cluster(nodes=NODES, pods=PODS), grant(GROUP, on=NODES, kind="Group")], "fail", "no-grant"),
+    "on each known subnet, nodes may be elsewhere": (
+        [cluster(nodes=NODES, nodeProvisioningProfile={"mode": "Auto"}), grant(on=NODES)],
+        "unknown", "node-auto-provisioning"),
+    "on the network, nodes may be elsewhere in it": (
+        [cluster(nodes=NODES, nodeProvisioningProfile={"mode": "Auto"}), grant(on=VNET)], "warn", "narrower-scope"),
+    "ends soon": ([ML, grant(on=rg("net"), endDateTime="2026-11-30T00:00:00Z")], "warn", "grant-ends-soon"),
+    "ends later": ([ML, grant(on=rg("net"), endDateTime="2027-11-30T00:00:00Z")], "pass", "network-contributor"),
     "custom role without join": (
         [ML, role(CUSTOM, "Microsoft.Network/virtualNetworks/*", without=["*/join/action"]),
          grant(role=CUSTOM, on=rg("net"))], "fail", "role-takes-away-action"),
