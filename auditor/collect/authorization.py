@@ -3,7 +3,8 @@
 "No assignment exists" may be concluded only from an answer that covers a scope and everything above it. Resource
 Graph leaves out silently what the caller may not read, so its rows are held against ARM: one
 `roleAssignments?$filter=atScope()` a subscription lists what lies at and above it, and its 200 proves the right to
-read assignments there and below. Where that is refused, or the table does not exist (Azure China's pages disagree
+read assignments there and below. Where the index keeps silent about conditions, the same list without the filter tells
+them all at once. Where that is refused, or the table does not exist (Azure China's pages disagree
 about it), ARM is asked at each deciding group.
 """
 
@@ -31,6 +32,8 @@ DEFINITIONS = "microsoft.authorization/roledefinitions"
 DENIALS = "microsoft.authorization/denyassignments"
 ELIGIBLE = "microsoft.authorization/roleeligibilityscheduleinstances"
 ROOT = "/"
+FEW_SILENT = 2
+"""As many assignments of a subscription whose condition the index does not tell are asked one by one."""
 FEW_DEFINITIONS = 5
 """As many missing definitions are fetched one by one; more come as one list of the subscription."""
 
@@ -104,15 +107,36 @@ def read_assignments(walk: Walk, deciding: Deciding, principals: set[str], ances
     """Role assignments that reach the deciding scopes, from the index and from ARM, proved or noted as a gap."""
     if not deciding.groups or not principals:
         return
+    asked = _Asked(frozenset(principals), frozenset(fold(scope) for scope in deciding.chain(ancestors)))
     indexed = _from_index(walk, deciding, principals, ancestors)
+    silent = _silent(walk, asked) if indexed else []
     walk.together(
         [
-            functools.partial(_prove, walk, deciding, subscription, sorted(principals), indexed=indexed)
+            functools.partial(
+                _prove, walk, deciding, subscription, asked, indexed=indexed, silent=_below(silent, subscription)
+            )
             for subscription in deciding.subscriptions()
         ]
     )
     if indexed:
-        _conditions(walk, deciding.chain(ancestors))
+        walk.together([functools.partial(_condition, walk, each) for each in _silent(walk, asked)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whose assignments are wanted, and at which scopes (folded) an assignment can decide."""
+
+    principals: frozenset[str]
+    chain: frozenset[str]
+
+    def wants(self, row: Row, subscription: str) -> bool:
+        """Whether an assignment that a whole subscription lists is one that the index or `atScope()` would tell."""
+        scope = fold(str(next(at(row, "properties.scope"), "")))
+        if not scope.startswith(f"/subscriptions/{subscription}/"):
+            return True  # at the subscription or above it
+        principal = fold(str(next(at(row, "properties.principalId"), "")))
+        group = fold(str(next(at(row, "properties.principalType"), ""))) == "group"
+        return principal in self.principals or (group and scope in self.chain)
 
 
 def _from_index(walk: Walk, deciding: Deciding, principals: set[str], ancestors: dict[str, list[str]]) -> bool:
@@ -128,11 +152,16 @@ def _from_index(walk: Walk, deciding: Deciding, principals: set[str], ancestors:
     return whole
 
 
-def _prove(walk: Walk, deciding: Deciding, subscription: str, principals: list[str], *, indexed: bool) -> None:
+def _prove(
+    walk: Walk, deciding: Deciding, subscription: str, asked: _Asked, *, indexed: bool, silent: list[str]
+) -> None:
     scope = f"/subscriptions/{subscription}"
     if indexed:
+        # Without a filter ARM tells what lies below as well: dearer than `atScope()`, cheaper than many reads.
+        whole = len(silent) > FEW_SILENT
         try:
-            walk.keep(_list_assignments(walk, subscription, scope, "atScope()"))
+            rows = _list_assignments(walk, subscription, scope, None if whole else "atScope()")
+            walk.keep(row for row in rows if asked.wants(row, subscription))
             return
         except Failure as failure:
             if failure.reason not in ("forbidden", "unauthorized"):
@@ -142,7 +171,7 @@ def _prove(walk: Walk, deciding: Deciding, subscription: str, principals: list[s
         try:
             walk.keep(_list_assignments(walk, subscription, group, "atScope()"))
             # `atScope()` says nothing of what lies below: grants on the network or a subnet itself.
-            for principal in principals:
+            for principal in sorted(asked.principals):
                 walk.keep(_list_assignments(walk, subscription, group, f"principalId eq '{principal}'"))
         except Failure as failure:
             walk.gaps.add(group, ASSIGNMENTS, failure, required=False, operation=_READ_ASSIGNMENTS)
@@ -151,7 +180,7 @@ def _prove(walk: Walk, deciding: Deciding, subscription: str, principals: list[s
 _READ_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments/read"
 
 
-def _list_assignments(walk: Walk, subscription: str, scope: str, filter_: str) -> list[Row]:
+def _list_assignments(walk: Walk, subscription: str, scope: str, filter_: str | None) -> list[Row]:
     group = walk.wire.authorization(subscription, "role_assignments")
     rows = from_sdk(
         walk.wire, group.list_for_scope, walk.stopped, "ARM/roleAssignments", scope.lstrip("/"), filter=filter_
@@ -167,16 +196,21 @@ def with_condition(row: Row) -> Row:
     return row
 
 
-def _conditions(walk: Walk, chain: Iterable[str]) -> None:
-    """Ask ARM for those assignments of the index that keep silent about their condition and could decide."""
-    scopes = {fold(scope) for scope in chain}
-    silent = [
+def _silent(walk: Walk, asked: _Asked) -> list[str]:
+    """The assignments of the index that keep silent about their condition and could decide."""
+    return [
         str(row["id"])
         for row in walk.rows_of(ASSIGNMENTS)
         if "condition" not in (row.get("properties") or {})
-        and fold(str(next(at(row, "properties.scope"), ""))) in scopes
+        and fold(str(next(at(row, "properties.scope"), ""))) in asked.chain
     ]
-    walk.together([functools.partial(_condition, walk, each) for each in silent])
+
+
+def _below(assignments: Iterable[str], subscription: str) -> list[str]:
+    """Those of the assignments that lie below a subscription, where `atScope()` does not tell of them."""
+    mark = "/providers/microsoft.authorization/"
+    inside = f"/subscriptions/{subscription}/"
+    return [each for each in assignments if fold(each).split(mark, 1)[0].startswith(inside)]
 
 
 def _condition(walk: Walk, assignment: str) -> None:

@@ -56,7 +56,7 @@ def examine(request: CollectRequest, *, clock: Clock = Clock()) -> list[Diagnosi
             found = _sign_in(wire, request)
             if found[-1].verdict == "problem":
                 return found
-            walk = Walk(request, wire, progress=silent, stop=lambda: False, pool=pool)
+            walk = Walk(request, wire, progress=silent, stop=lambda: False, pool=pool, beside=pool)
             reached, subscriptions = _arm(walk)
             found += reached
             if subscriptions is None:

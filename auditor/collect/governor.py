@@ -58,6 +58,10 @@ class _Bucket:
     in_flight: int = 0
     heard: bool = False
     """Whether any answer came yet."""
+    resumed: bool = False
+    """Whether requests leave because a window's end has passed, and no answer has shown yet that it had."""
+    early_s: float = 0.0
+    """By how much the told end of a window was seen to be too early: whole seconds may be cut off, not rounded up."""
 
     def wait_s(self, now: float) -> float:
         """0 if a request may leave now, else how long to hold it."""
@@ -65,7 +69,7 @@ class _Bucket:
             return 0.0
         if now >= self.resets_at:
             # The count has started anew; how far it reaches now the next answer tells.
-            self.remaining = None
+            self.remaining, self.resumed = None, True
             return 0.0
         return self.resets_at - now
 
@@ -169,14 +173,22 @@ class Governor:
         remaining, after = headers.get("x-ms-user-quota-remaining"), headers.get("x-ms-user-quota-resets-after")
         seconds = resets_after_s(after)
         if remaining is not None and remaining.strip().isdigit() and seconds is not None:
-            resets_at = now + seconds
-            # Answers arrive out of order: within one window the smaller count is the newer one.
-            if bucket.remaining is None or resets_at > bucket.resets_at + 1 or int(remaining) < bucket.remaining:
-                bucket.remaining = int(remaining)
-            bucket.resets_at = max(bucket.resets_at, resets_at)
+            left, resets_at = int(remaining), now + seconds + bucket.early_s
+            same = bucket.remaining is not None and now < bucket.resets_at
+            if not same:
+                bucket.remaining, bucket.resets_at = left, resets_at
+            else:
+                # Answers arrive out of order: within one window the smaller count is the newer one. And the header has
+                # whole seconds, each answer's an upper bound of the window's one end.
+                bucket.remaining = min(bucket.remaining or 0, left)
+                bucket.resets_at = min(bucket.resets_at, resets_at)
         if status == 429:
+            if bucket.resumed:
+                bucket.early_s = 1.0
             bucket.remaining = 0
-            bucket.resets_at = max(bucket.resets_at, now + (retry_after_s(headers) or seconds or 1.0))
+            bucket.resets_at = now + (retry_after_s(headers) or seconds or 1.0) + bucket.early_s
+        if status:
+            bucket.resumed = False
 
     def _note_arm(self, bucket: _Bucket, status: int, headers: Mapping[str, str], now: float) -> None:
         remaining = headers.get("x-ms-ratelimit-remaining-subscription-reads")

@@ -6,6 +6,7 @@ what belongs together is joined in the inventory. Ids are compared without case 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -247,26 +248,28 @@ def admin_rules(networks: Iterable[str]) -> list[Query]:
 
 
 def role_assignments(principals: Iterable[str], scopes: Iterable[str]) -> list[Query]:
-    """Assignments of the principals anywhere, and of groups at the scopes that decide."""
-    asked = list(principals)
-    over = list(chunks(scopes)) or [[]]
+    """Assignments of the principals anywhere, and of groups at the scopes that decide.
+
+    The runs of both go side by side: every query carries one of each as long as there are any, so that no row is asked
+    for by more queries than name it.
+    """
     queries = []
-    for run in list(chunks(asked)) or [[]]:
-        for scope_run in over:
-            groups = (
-                " or (tostring(properties.principalType) =~ 'Group'"
+    for principal_run, scope_run in itertools.zip_longest(chunks(principals), chunks(scopes)):
+        asked = []
+        if principal_run:
+            asked.append(f"tostring(properties.principalId) in~ {value_list(principal_run)}")
+        if scope_run:
+            asked.append(
+                "(tostring(properties.principalType) =~ 'Group'"
                 f" and tostring(properties.scope) in~ {value_list(scope_run)})"
-                if scope_run
-                else ""
             )
-            queries.append(
-                query(
-                    "authorizationresources",
-                    "type =~ 'microsoft.authorization/roleassignments' and ("
-                    f"tostring(properties.principalId) in~ {value_list(run)}{groups})",
-                    "microsoft.authorization/roleassignments",
-                )
+        queries.append(
+            query(
+                "authorizationresources",
+                f"type =~ 'microsoft.authorization/roleassignments' and ({' or '.join(asked)})",
+                "microsoft.authorization/roleassignments",
             )
+        )
     return queries
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from auditor.collect import authorization, directory
@@ -48,8 +47,8 @@ def covers_all(walk: Walk, group: str) -> bool:
     return all(authorization.granted(blocks, operation) for operation in _ESTATE_READS.values())
 
 
-def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> list[Callable[[], None]]:
-    """Read the role assignments that can decide; what is still to be read of the same scopes comes back as calls."""
+def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> None:
+    """Read the role assignments that can decide; deny and eligible assignments of the same scopes beside them."""
     rows = walk.rows()
     objects, applications = principals_in(rows)
     if applications and (walk.wire.cloud.graph_endpoint or walk.request.principals):
@@ -61,13 +60,11 @@ def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> 
         _without_directory(walk, applications)
     objects |= {each.casefold() for each in walk.request.deployers}
     deciding = Deciding.of(rows, wanted.subnets.values(), wanted.footprint)
+    subscriptions = deciding.subscriptions()
+    for read in (authorization.read_denials, authorization.read_eligible):
+        walk.beside(functools.partial(read, walk, each) for each in subscriptions)
     # An application id is asked for as well: granting to it where an object id belongs is a known mistake.
     authorization.read_assignments(walk, deciding, objects | applications, ancestors)
-    subscriptions = deciding.subscriptions()
-    return [
-        *(functools.partial(authorization.read_denials, walk, each) for each in subscriptions),
-        *(functools.partial(authorization.read_eligible, walk, each) for each in subscriptions),
-    ]
 
 
 def _without_directory(walk: Walk, applications: set[str]) -> None:

@@ -48,11 +48,13 @@ def collect(
     governor = Governor(clock, max_rps=request.max_rps, deadline=deadline)
     taken_at = clock.now()
     credential = credential_for(request.cloud, request.environment, request.tenant)
-    wire = Wire(request.cloud, credential, governor, request.threads)
-    pool = ThreadPoolExecutor(max_workers=request.threads, thread_name_prefix="collect")
+    wire = Wire(request.cloud, credential, governor, 2 * request.threads)
+    pool, beside = (
+        ThreadPoolExecutor(max_workers=request.threads, thread_name_prefix=name) for name in ("collect", "beside")
+    )
     try:
         tenant = sign_in(wire, request)
-        walk = Walk(request, wire, progress=progress, stop=stop, pool=pool)
+        walk = Walk(request, wire, progress=progress, stop=stop, pool=pool, beside=beside)
         governor.on_wait = walk.waits
         scopes = _read(walk, taken_at)
         return Collected(
@@ -68,7 +70,8 @@ def collect(
             waited_s=governor.waited_s,
         )
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for each in (beside, pool):
+            each.shutdown(wait=True, cancel_futures=True)
         wire.close()
 
 
@@ -95,18 +98,17 @@ def _read(walk: Walk, taken_at: datetime) -> tuple[ScopeState, ...]:
     scopes, wanted = Scopes(walk), Wanted()
     walk.stage("estate")
     estate = scopes.read_estate()
-    walk.stage("computes and rights")
-    calls: list[Callable[[], None]] = [*surroundings.computes(walk), *surroundings.missing_extensions(walk)]
-    calls += [functools.partial(rights.own, walk, each) for each in scopes.where_rights_matter()]
-    walk.together(calls)
+    walk.stage("computes")
+    walk.beside(functools.partial(rights.own, walk, each) for each in scopes.where_rights_matter())
+    walk.beside([functools.partial(surroundings.service_tags, walk, surroundings.tag_place(walk), taken_at)])
+    walk.together([*surroundings.computes(walk), *surroundings.missing_extensions(walk)])
     surroundings.old_computes(walk)
     walk.stage("references")
     Rounds(walk, scopes, wanted).follow(estate)
     walk.stage("role assignments")
-    calls = rights.assignments(walk, wanted, scopes.chains)
-    walk.stage("groups and service tags")
-    calls.append(functools.partial(surroundings.service_tags, walk, surroundings.tag_place(walk), taken_at))
-    walk.together(calls)
+    rights.assignments(walk, wanted, scopes.chains)
+    walk.stage("groups and roles")
+    walk.catch_up()
     authorization.read_definitions(walk, sorted(scopes.chains))
     rights.memberships(walk)
     return scopes.states()

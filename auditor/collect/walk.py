@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from auditor.collect import graph
@@ -32,6 +32,7 @@ class Walk:
         progress: Progress,
         stop: Callable[[], bool],
         pool: ThreadPoolExecutor,
+        beside: ThreadPoolExecutor,
     ) -> None:
         self.request, self.wire = request, wire
         self.gaps = Gaps()
@@ -39,7 +40,8 @@ class Walk:
         self.extensions_by_arm = False
         """Whether the table of extensions does not exist in this cloud."""
         self._rows: dict[str, Row] = {}
-        self._progress, self._stop, self._pool = progress, stop, pool
+        self._progress, self._stop, self._pool, self._beside = progress, stop, pool, beside
+        self._pending: list[Future[None]] = []
         self._lock = threading.Lock()
         self._stage = ""
 
@@ -146,6 +148,19 @@ class Walk:
             for future in futures:
                 future.cancel()
             raise
+
+    def beside(self, calls: Iterable[Callable[[], None]]) -> None:
+        """Run calls whose results nothing asks for yet in threads of their own, while the collection goes on.
+
+        ARM's reads have another quota than Resource Graph's queries: neither need wait for the other.
+        """
+        self._pending += [self._beside.submit(call) for call in calls]
+
+    def catch_up(self) -> None:
+        """Wait until all that runs beside is done; raises what a call of it raised."""
+        pending, self._pending = self._pending, []
+        for future in pending:
+            future.result()
 
 
 def scopes_of(reach: Reach) -> Iterator[str]:

@@ -363,8 +363,11 @@ class ResourceManager:
             if test is None:
                 return arm_error(400, "UnsupportedQuery", f"The filter '{condition}' is not supported.")
             tests.append(test)
+        subscription = scope.lower().split("/")[2] if scope.lower().startswith("/subscriptions/") else None
         found = []
         for one in every:
+            if subscription is not None and one.subscription not in (subscription, None):
+                continue
             at = scope_of(one)
             above = at in chain
             # Whoever reads at a scope sees what is inherited there; below it every scope has to be readable by itself.

@@ -260,6 +260,29 @@ def test_a_condition_that_the_index_keeps_silent_about_is_asked_of_arm(azure: Az
     assert row["properties"]["condition"] == "@Resource[x] StringEquals 'y'"
 
 
+def test_many_silent_conditions_of_a_subscription_are_one_list(azure: Azure) -> None:
+    here = e.GRANT.rsplit("/", 1)[0]
+    grants = [e.GRANT, *(f"{here}/more{n}" for n in range(3))]
+    body = e.estate(indexLag=[{"id": each, "merge": {"properties": {"condition": None}}} for each in grants])
+    known = next(each for each in body["resources"] if each["id"] == e.GRANT)
+    stranger = f"{here}/stranger"
+    for each in (*grants[1:], stranger):
+        body["resources"].append({**known, "id": each, "name": each.rsplit("/", 1)[-1]})
+        body["resources"][-1]["properties"] = {**known["properties"], "condition": None}
+    body["resources"][-1]["properties"]["principalId"] = "77777777-0000-4000-8000-000000000009"
+    known["properties"]["condition"] = "@Resource[x] StringEquals 'y'"
+    azure.holds(body)
+    collected = azure.collect()
+    asked = [r for r in azure.replica.requests if "/roleassignments" in r.path.casefold() and r.status == 200]
+    whole = [r for r in asked if r.path.casefold().endswith("/roleassignments") and "filter" not in r.query]
+    assert [r.path.split("/")[2] for r in whole] == [e.GRANT.split("/")[2]]
+    assert not [r for r in asked if not r.path.casefold().endswith("/roleassignments")]  # none is asked by its id
+    found = {row["name"]: row for row in of_type(collected, "microsoft.authorization/roleassignments")}
+    assert found["a1"]["properties"]["condition"] == "@Resource[x] StringEquals 'y'"
+    assert "more2" in found
+    assert "stranger" not in found  # it neither names an identity of the estate nor reaches it
+
+
 def test_details_of_v1_computes_come_from_the_old_api(azure: Azure) -> None:
     body = e.estate()
     compute = next(each for each in body["resources"] if each["id"] == e.COMPUTE_V1)

@@ -174,5 +174,5 @@ def test_it_stops_between_pages_when_asked(azure: Azure) -> None:
 def test_progress_is_told(azure: Azure) -> None:
     told: list[tuple[str, int]] = []
     collect(azure.request(), clock=azure.waiting.clock, progress=lambda stage, done, _: told.append((stage, done)))
-    assert list(dict.fromkeys(stage for stage, _ in told))[:2] == ["estate", "computes and rights"]
+    assert list(dict.fromkeys(stage for stage, _ in told))[:2] == ["estate", "computes"]
     assert max(done for _, done in told) >= len({fold(e.CLUSTER)})

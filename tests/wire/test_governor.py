@@ -91,6 +91,24 @@ def test_an_answer_that_comes_late_does_not_raise_the_count(waiting: Waiting) ->
     assert sum(waiting.slept) == 5
 
 
+def test_the_end_of_a_window_is_the_earliest_that_any_answer_tells(waiting: Waiting) -> None:
+    governor = Governor(waiting.clock)
+    answered(governor, quota(9, "00:00:05"))
+    waiting.clock.sleep(4.5)
+    answered(governor, quota(0, "00:00:01"))  # half a second, rounded up: not 5.5 behind the first answer
+    governor.acquire("q", None, resource_graph=True)
+    assert sum(waiting.slept) == 5
+
+
+def test_a_clock_that_cuts_off_seconds_is_learned_from_one_429(waiting: Waiting) -> None:
+    governor = Governor(waiting.clock)
+    answered(governor, quota(0, "00:00:04"))  # in truth 4.9
+    answered(governor, {**quota(0, "00:00:00"), "retry-after": "1"}, 429)
+    answered(governor, quota(0, "00:00:04"))
+    governor.acquire("q", None, resource_graph=True)
+    assert waiting.slept == [4, 2, 5]
+
+
 def test_a_429_holds_all_threads_until_retry_after(waiting: Waiting) -> None:
     governor = Governor(waiting.clock)
     answered(governor, {"retry-after": "9"}, 429)

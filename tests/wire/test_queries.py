@@ -64,3 +64,13 @@ def test_a_long_round_becomes_several_queries() -> None:
     assert len(found) > 1
     assert all(len(query.text) < q.MOST_CHARACTERS * 1.1 for query in found)
     assert sum(query.text.count(IDS[0]) for query in found) == 5000
+
+
+def test_principals_and_groups_are_asked_for_side_by_side() -> None:
+    """The product of their runs would return each row as often as there are runs of the other."""
+    principals, scopes = [f"p{n:05}" for n in range(3000)], [f"/s/{n:05}" for n in range(1500)]
+    texts = [query.text for query in q.role_assignments(principals, scopes)]
+    runs = max(len(list(q.chunks(principals))), len(list(q.chunks(scopes))))
+    assert len(texts) == runs > 2
+    for value in (*principals, *scopes):
+        assert sum(f"'{value}'" in text for text in texts) == 1
