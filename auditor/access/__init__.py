@@ -40,7 +40,7 @@ from auditor.access.decision import (
 )
 from auditor.access.model import ALL_READ, NOTHING_READ, AccessModel, Coverage
 from auditor.access.patterns import matches
-from auditor.access.questions import Breadth, Held, Overbroad, State, expiring, held, overbroad
+from auditor.access.questions import Breadth, Held, Overbroad, State, expiring, held, overbroad, unproved
 from auditor.access.roles import Match, Permission, RoleDefinition, builtin_roles, role_guid
 from auditor.access.scopes import NO_HIERARCHY, Hierarchy, Scope, management_group_key
 
@@ -90,4 +90,5 @@ __all__ = [
     "reach",
     "role_guid",
     "unknown_operations",
+    "unproved",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -116,6 +116,16 @@ def overbroad(
     return Listing(tuple(found), missing)
 
 
+def unproved(model: AccessModel, within: Iterable[Scope]) -> Unread | None:
+    """Why the absence of an assignment at and above these scopes is not proved, whoever it is asked of; None if it is.
+
+    Where many principals are asked about the same scopes, this is worked out once and `overbroad` asked without them.
+    """
+    return next(
+        (missing for scope in within if (missing := model.coverage.lacking(model.hierarchy.chain(scope)))), None
+    )
+
+
 def _open(model: AccessModel, principal: Principal, within: Sequence[Scope], at: datetime) -> Iterator[Unread]:
     """What could hide a too broad role."""
     for one in held(model, principal, at=at):
@@ -124,10 +134,9 @@ def _open(model: AccessModel, principal: Principal, within: Sequence[Scope], at:
             yield one.definition
         elif isinstance(one.assignment.ends_at, Unread) and _breadth(one.assignment, one.definition) is not None:
             yield one.assignment.ends_at
-    for scope in within:
-        lacking = model.coverage.lacking(model.hierarchy.chain(scope))
-        if lacking is not None:
-            yield lacking
+    lacking = unproved(model, within)
+    if lacking is not None:
+        yield lacking
     for assignment in model.unreadable:
         if assignment.holder in (None, principal.key) and not assignment.eligible:
             yield Unread(

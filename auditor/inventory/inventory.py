@@ -160,7 +160,7 @@ class Inventory:
 
     def subscriptions(self) -> tuple[str, ...]:
         """The subscriptions that were read, sorted."""
-        return tuple(sorted(self.coverage.subscriptions))
+        return self.remember("subscriptions", lambda: tuple(sorted(self.coverage.subscriptions)))
 
     def audited(self) -> Iterator[AnyResource]:
         """The resources that findings are about, for counts and for "appeared" and "disappeared"."""

@@ -75,6 +75,7 @@ def cluster_identity_overbroad(cluster: Cluster, inventory: Inventory) -> Iterat
     model, within = access_model(inventory), _within(inventory, cluster)
     found: list[tuple[str, access.Overbroad]] = []
     unread: Unread | None = None
+    silent = _unproved(inventory)
     looked_at: list[Evidence] = []
     trace: list[TraceStep] = []
     for whose, principal in _identities(inventory, cluster):
@@ -85,7 +86,7 @@ def cluster_identity_overbroad(cluster: Cluster, inventory: Inventory) -> Iterat
         who = access.Principal(principal.object_id, "ServicePrincipal")
         broad = access.overbroad(model, who, within=within, at=inventory.taken_at)
         found += ((whose, one) for one in broad)
-        unread = unread or broad.missing
+        unread = unread or broad.missing or silent
         trace += (_told(whose, one) for one in access.held(model, who, at=inventory.taken_at))
     if found:
         yield _too_broad(cluster, found, looked_at, trace)
@@ -120,9 +121,19 @@ def _identities(inventory: Inventory, cluster: Cluster) -> Iterator[tuple[str, C
         yield "kubelet identity", node
 
 
+def _unproved(inventory: Inventory) -> Unread | None:
+    """Why absence is not proved in all scanned subscriptions: the same for every identity, so worked out once."""
+
+    def compute() -> Unread | None:
+        scanned = (ResourceId.parse(f"/subscriptions/{each}") for each in inventory.subscriptions())
+        return access.unproved(access_model(inventory), scanned)
+
+    return inventory.remember("overbroad-unproved", compute)
+
+
 def _within(inventory: Inventory, cluster: Cluster) -> list[ResourceId]:
-    """The subscriptions in which a pass is to be proved."""
-    named = {*inventory.subscriptions(), cluster.subscription_id}
+    """The subscriptions beside the scanned ones in which a pass is to be proved: the cluster's, and its networks'."""
+    named = {cluster.subscription_id}
     used = footprint(inventory, cluster)
     for network in () if isinstance(used, Unread) else used.networks:
         scope = scope_of(network.id)
