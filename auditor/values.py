@@ -63,6 +63,7 @@ def fold(resource_id: str) -> str:
 
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
+_SUBSCRIPTIONS = "/subscriptions/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +90,18 @@ class ResourceId:
         """The parts between slashes, spelled as given."""
         return tuple(part for part in self.text.split("/") if part)
 
-    def _after(self, word: str) -> str | None:
-        parts = self.segments
-        for index in range(0, len(parts) - 1, 2):
-            if parts[index].casefold() == word:
-                return parts[index + 1]
-            if parts[index].casefold() == "providers":
-                return None
-        return None
-
     @property
     def subscription_id(self) -> str | None:
         """The subscription's GUID, lower case; None for tenant-level ids."""
-        found = self._after("subscriptions")
-        return found.casefold() if found else None
+        if not self.key.startswith(_SUBSCRIPTIONS):
+            return None
+        return self.key[len(_SUBSCRIPTIONS) :].split("/", 1)[0]
 
     @property
     def resource_group(self) -> str | None:
         """The resource group's name as spelled; None above resource groups."""
-        return self._after("resourcegroups")
+        parts = self.text.split("/", 5)
+        return parts[4] if len(parts) > 4 and parts[3].casefold() == "resourcegroups" else None
 
     @property
     def resource_group_id(self) -> ResourceId | None:
@@ -120,8 +114,7 @@ class ResourceId:
     @property
     def name(self) -> str:
         """The last segment."""
-        parts = self.segments
-        return parts[-1] if parts else "/"
+        return self.text.rpartition("/")[2] or "/"
 
     @property
     def type(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditor.access import matches
 from auditor.inventory.shapes import PermissionBlock
@@ -87,6 +87,14 @@ class Coverage:
     subscriptions: frozenset[str]
     gaps: tuple[Gap, ...] = ()
     permissions: tuple[tuple[str, tuple[PermissionBlock, ...]], ...] = ()
+    _rights: dict[str, list[tuple[PermissionBlock, ...]]] = field(
+        init=False, compare=False, repr=False, default_factory=dict
+    )
+    """`permissions` by subscription: a large estate asks for them as often as it has resources."""
+
+    def __post_init__(self) -> None:
+        for scope, blocks in self.permissions:
+            self._rights.setdefault(fold(scope), []).append(blocks)
 
     def unread(self, asked: str, scope: str) -> Unread | None:
         """Why absence of resources of type `asked` at `scope` proves nothing, or None where it does prove it.
@@ -109,7 +117,7 @@ class Coverage:
         return self._forbidden(asked, scope, subscription)
 
     def _forbidden(self, asked: str, scope: str, subscription: str) -> Unread | None:
-        known = [blocks for at, blocks in self.permissions if fold(at) == f"/subscriptions/{subscription}"]
+        known = self._rights.get(f"/subscriptions/{subscription}")
         if not known or asked.startswith("auditor/"):
             return None
         operation = f"{asked}/read"
@@ -140,5 +148,5 @@ def _subscription_of(scope: str) -> str | None:
 
 def mentioned_subscriptions(resource_ids: Iterable[str]) -> frozenset[str]:
     """The subscriptions that a set of ids lies in."""
-    found = {_subscription_of(resource_id) for resource_id in resource_ids}
-    return frozenset(s for s in found if s)
+    inside = (key.split("/", 3)[2] for key in map(fold, resource_ids) if key.startswith("/subscriptions/"))
+    return frozenset(inside) - {""}

@@ -63,7 +63,11 @@ def _folded_names(body_type: str) -> frozenset[str]:
     return frozenset(name.casefold() for name in _names(BODIES[body_type], body_type))
 
 
-@functools.lru_cache(maxsize=65_536)
+_MOST_REMEMBERED = 4096
+_usual: dict[str, set[bytes]] = {}
+"""Names met in bodies of a type and found not to be odd: nearly all bodies of a type hold the same names."""
+
+
 def _odd(body_type: str, key: bytes) -> bool:
     name = key.decode("ascii")
     return name not in _names(BODIES[body_type], body_type) and name.casefold() in _folded_names(body_type)
@@ -71,7 +75,14 @@ def _odd(body_type: str, key: bytes) -> bool:
 
 def spelled_oddly(body_type: str, raw: bytes) -> bool:
     """Whether a raw body holds a known property name in another casing than ARM's (may say True without need)."""
-    return any(_odd(body_type, key) for key in set(_KEY.findall(raw)))
+    usual = _usual.setdefault(body_type, set())
+    unusual = set(_KEY.findall(raw)) - usual
+    if not unusual:
+        return False
+    odd = {key for key in unusual if _odd(body_type, key)}
+    if len(usual) < _MOST_REMEMBERED:
+        usual |= unusual - odd
+    return bool(odd)
 
 
 def respell(body_type: str, value: Any) -> Any:
