@@ -91,6 +91,8 @@ class Coverage:
         init=False, compare=False, repr=False, default_factory=dict
     )
     """`permissions` by subscription: a large estate asks for them as often as it has resources."""
+    _hiding: dict[str, tuple[Gap, ...]] = field(init=False, compare=False, repr=False, default_factory=dict)
+    """The gaps that may hide something of a type asked for before."""
 
     def __post_init__(self) -> None:
         for scope, blocks in self.permissions:
@@ -101,8 +103,10 @@ class Coverage:
 
         `scope` is an ARM id: of the resource asked for, or of the container that was listed.
         """
-        for gap in self.gaps:
-            if _hides(gap, asked) and _touches(gap.scope, scope):
+        if asked not in self._hiding:
+            self._hiding[asked] = tuple(gap for gap in self.gaps if _hides(gap, asked))
+        for gap in self._hiding[asked]:
+            if _touches(gap.scope, scope):
                 return Unread(scope, gap.reason, gap.hint, "gap")
         subscription = _subscription_of(scope)
         if subscription is None:

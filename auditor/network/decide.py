@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auditor.network import diagram, facts, intervals, matching, packets, tags
 from auditor.network import reading as readings
@@ -188,6 +188,9 @@ class _Entry:
     access: frozenset[str]
 
 
+Ends = tuple[list[tuple[AddressSet, AnyOf]], list[tuple[AddressSet, AnyOf]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """A question on its way through stations, with its ends resolved."""
@@ -198,16 +201,26 @@ class Course:
     destination: ResolvedEnd
     pieces: tuple[Box, ...]
     stations: tuple[Station, ...]
+    _ends: dict[int, Ends] = field(default_factory=dict, compare=False, repr=False)
+    _fates: dict[int, Node | Fate] = field(default_factory=dict, compare=False, repr=False)
 
-    def ends(self, rule: Reading) -> tuple[list[tuple[AddressSet, AnyOf]], list[tuple[AddressSet, AnyOf]]]:
+    def ends(self, rule: Reading) -> Ends:
         """A rule's sources and destinations as seen by this question."""
-        return (
-            matching.ends_of(rule.source, self.source, self.surroundings, "source"),
-            matching.ends_of(rule.destination, self.destination, self.surroundings, "destination"),
-        )
+        known = self._ends.get(id(rule))
+        if known is None:
+            known = self._ends[id(rule)] = (
+                matching.ends_of(rule.source, self.source, self.surroundings, "source"),
+                matching.ends_of(rule.destination, self.destination, self.surroundings, "destination"),
+            )
+        return known
 
     def station_fates(self, number: int) -> Node | Fate:
         """What a station does with each packet of the question; one Fate if it does the same with all."""
+        if number not in self._fates:
+            self._fates[number] = self._worked_out(number)
+        return self._fates[number]
+
+    def _worked_out(self, number: int) -> Node | Fate:
         station = self.stations[number]
         if station.unread is not None:
             return Fate(frozenset({"deny", "next"}), ((number, _UNREAD),), ((number, _UNREAD, station.unread),))
@@ -234,6 +247,8 @@ class Course:
         protocols = piece[0]
         for index, rule in enumerate(station.rules):
             if not rule.protocol_maybe and not _meets(rule, protocols):
+                continue
+            if not matching.ports_meet(rule, piece):
                 continue
             sources, destinations = self.ends(rule)
             access = frozenset({"next" if word == "allow" and not station.admin else word for word in rule.access})

@@ -217,6 +217,13 @@ def first_miss(
     return None
 
 
+def ports_meet(rule: Reading, piece: Box) -> bool:
+    """Whether a rule's ports leave any packet of a piece: asked first, as most rules are about other ports."""
+    return _port_hit(rule.ports, rule.ports_maybe, piece, 3) and _port_hit(
+        rule.source_ports, rule.source_ports_maybe, piece, 4
+    )
+
+
 def _port_hit(known: PortSet, maybe: AnyOf, piece: Box, dimension: int) -> bool:
     ported = intervals.overlap(piece[0], _PORTED)
     return not ported or bool(maybe) or intervals.overlap(known.intervals, piece[dimension])
