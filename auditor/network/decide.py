@@ -227,10 +227,11 @@ class Course:
         if not station.filters:
             return Fate(frozenset({"next"}), ((number, _NO_GROUP),))
         node = NOWHERE
+        fates: set[Fate] = set()
         for piece in self.pieces:
             entries = self._entries(station, piece)
-            node = diagram.merged(node, _first_match(number, entries, piece, admin=station.admin))
-        return node
+            node = diagram.merged(node, _first_match(number, entries, piece, fates, admin=station.admin))
+        return fates.pop() if len(fates) == 1 else node
 
     def everywhere(self, fate: Fate) -> Node:
         """One fate for all packets of the question."""
@@ -319,8 +320,8 @@ def _meets(rule: Reading, protocols: Intervals) -> bool:
     return intervals.overlap(packets.protocol_intervals(rule.protocols), protocols)
 
 
-def _first_match(number: int, entries: list[_Entry], piece: Box, *, admin: bool) -> Node:
-    """The diagram of fates at one station inside one piece."""
+def _first_match(number: int, entries: list[_Entry], piece: Box, fates: set[Fate], *, admin: bool) -> Node:
+    """The diagram of fates at one station inside one piece, each fate of which is added to `fates`."""
     levels: dict[int, set[int]] = {}
     for entry in entries:
         levels.setdefault(entry.level, set()).add(entry.index)
@@ -337,7 +338,9 @@ def _first_match(number: int, entries: list[_Entry], piece: Box, *, admin: bool)
             bit = mask & -mask
             mask ^= bit
             alive.append(entries[bit.bit_length() - 1])
-        return _fate(number, alive, through)
+        found = _fate(number, alive, through)
+        fates.add(found)
+        return found
 
     return diagram.classify([entry.held.box for entry in entries], piece, final, fate)
 

@@ -192,7 +192,17 @@ def merged(a: Node, b: Node) -> Node:
     """Two diagrams that have no packet in common, as one."""
     if not a or not b:
         return a or b
+    if _apart(a, b):
+        found: dict[Node, list[tuple[int, int]]] = {}
+        for pairs, child in (*a.parts, *b.parts):
+            found.setdefault(child, []).extend(pairs)
+        return _node(found)
     return combine(a, b, lambda x, y: y if x is None else x)
+
+
+def _apart(a: Node, b: Node) -> bool:
+    """Whether no value of the first dimension is in both: then their parts need only be put side by side."""
+    return not any(intervals.overlap(mine, theirs) for mine, _ in a.parts for theirs, _ in b.parts)
 
 
 def paths(node: Node) -> list[tuple[Path, Hashable]]:
