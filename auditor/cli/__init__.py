@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from auditor.config import TRACEBACK
+from auditor import __version__
 from auditor.errors import AuditorError
 
 INTERRUPTED = 130
@@ -31,6 +31,10 @@ def main(
     """Run `auditor` with these arguments and answer its exit status; never raises for a mistake of the
     user's.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:  # asked by scripts at each start: not worth importing a command line for
+        print(f"auditor {__version__}")
+        return 0
     import click
 
     from auditor.cli.app import cli
@@ -41,7 +45,6 @@ def main(
         environment=os.environ if environment is None else environment,
         working_directory=Path.cwd() if working_directory is None else working_directory,
     )
-    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         # Not `cli.main`, which ends the process with status 1 when a pipe breaks: here 1 means findings.
         with cli.make_context("auditor", given, obj=call) as context:
@@ -68,6 +71,8 @@ def main(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as defect:  # the top of the program: even a defect is told in a line
+        from auditor.config import TRACEBACK
+
         if call.environment.get(TRACEBACK):
             raise
         print(f"error: defect in auditor: {type(defect).__name__}: {defect}", file=sys.stderr)
