@@ -70,6 +70,8 @@ class CloudProfile:
     image_registry_hosts: tuple[str, ...]
     """Microsoft's image registry, data endpoints with a wildcard."""
     node_binary_hosts: tuple[str, ...]
+    monitor_audience: str
+    """Who a token for Azure Monitor's Logs Ingestion API is made out for; its endpoints are `*.ingest.` + its host."""
     tunnel_ports: tuple[tuple[str, int], ...]
     """(protocol, port) of the node to control plane tunnel in AKS's table of required outbound rules."""
     absent_tags: frozenset[str]
@@ -149,6 +151,7 @@ PUBLIC = CloudProfile(
     api_server_zone_suffix="azmk8s.io",
     image_registry_hosts=("mcr.microsoft.com", "*.data.mcr.microsoft.com"),
     node_binary_hosts=("packages.aks.azure.com", "acs-mirror.azureedge.net"),
+    monitor_audience="https://monitor.azure.com",
     tunnel_ports=(("Udp", 1194), ("Tcp", 9000)),
     absent_tags=frozenset(),
 )
@@ -181,6 +184,7 @@ CHINA = CloudProfile(
         "*.data.mcr.azure.cn",
     ),
     node_binary_hosts=("*.azk8s.cn",),
+    monitor_audience="https://monitor.azure.cn",
     tunnel_ports=(("Udp", 1194), ("Tcp", 9000), ("Tcp", 22)),
     absent_tags=frozenset({"AzureFrontDoor.FirstParty"}),
 )
@@ -211,6 +215,7 @@ USGOV = CloudProfile(
     api_server_zone_suffix="cx.aks.containerservice.azure.us",
     image_registry_hosts=PUBLIC.image_registry_hosts,
     node_binary_hosts=PUBLIC.node_binary_hosts,
+    monitor_audience="https://monitor.azure.us",
     tunnel_ports=(("Udp", 1194), ("Tcp", 9000)),
     absent_tags=frozenset({"AzureFrontDoor.FirstParty"}),
 )

@@ -180,6 +180,12 @@ class Settings:
     max_rps: float | None = _key("number", None, "At most this many requests a second.", grammar=_positive)
     quiet: bool = _key("switch", False, "Say nothing on standard error but errors.")
     log_format: str = _key("text", "text", "How log lines look.", choices=("text", "json"))
+    notify: bool = _key(
+        "switch",
+        False,
+        "Tell the receivers of [[notify]] what is new, changed or resolved; the configuration file must be named.",
+        in_file=False,
+    )
     snapshot: tuple[str, ...] = _key(
         "list", (), "Audit these snapshot files instead of Azure; `-` reads standard input."
     )

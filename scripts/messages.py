@@ -35,6 +35,7 @@ SOURCES = {
         "auditor/report/as_html.py",
         "auditor/report/as_markdown.py",
         "auditor/report/wording.py",
+        "auditor/notify/message.py",
         "auditor/cli/audit.py",
         "auditor/cli/commands/explain.py",
     ),

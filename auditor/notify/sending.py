@@ -1,4 +1,4 @@
-"""One attempt to deliver one message: a signed CloudEvent to a webhook, or text through apprise."""
+"""One attempt to deliver one parcel: a signed CloudEvent to a webhook, text through apprise, rows to a log table."""
 
 from __future__ import annotations
 
@@ -6,29 +6,65 @@ import base64
 import hashlib
 import hmac
 import importlib.util
+import threading
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from auditor.clouds import PUBLIC, CloudProfile
 from auditor.errors import UsageProblem
-from auditor.notify.message import Message
-from auditor.notify.targets import Target
+from auditor.notify.message import Message, decoded
+from auditor.notify.parcel import Parcel
+from auditor.notify.refusal import Refused, retry_after
+from auditor.notify.targets import Chat, LogTable, Target, Webhook, is_loopback, is_metadata
+
+if TYPE_CHECKING:
+    from auditor.notify.ingestion import Ingestion
 
 TYPE = "auditor.drift.v1"
 TIMEOUT_S = 10.0
 
 
-class Refused(Exception):
-    """It was not delivered, and why, without the address."""
+class Sender:
+    """Sends, and keeps what is worth keeping between two attempts: the sign-in to Azure."""
 
+    def __init__(
+        self, cloud: CloudProfile = PUBLIC, environment: Mapping[str, str] | None = None, tenant: str | None = None
+    ) -> None:
+        self._cloud, self._environment, self._tenant = cloud, environment or {}, tenant
+        self._lock = threading.Lock()
+        self._ingestion: Ingestion | None = None
 
-def send(target: Target, message: Message, now: datetime) -> None:
-    """Deliver, or raise Refused."""
-    if target.kind == "apprise":
-        _through_apprise(target, message)
-    else:
-        _to_webhook(target, message, now)
+    def send(self, target: Target, parcel: Parcel, now: datetime) -> None:
+        """Deliver, or raise Refused."""
+        try:
+            match target:
+                case Webhook():
+                    _to_webhook(target, decoded(parcel.content), now, self._cloud)
+                case Chat():
+                    _through_apprise(target, decoded(parcel.content))
+                case LogTable():
+                    self._signed_in().send(target, parcel)
+        except Refused:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an address does to a library is this receiver's trouble only
+            # Its words may hold the address, which is a secret.
+            raise Refused(type(error).__name__) from None
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._ingestion is not None:
+            self._ingestion.close()
+
+    def _signed_in(self) -> Ingestion:
+        from auditor.notify.ingestion import Ingestion
+
+        with self._lock:
+            if self._ingestion is None:
+                self._ingestion = Ingestion(self._cloud, self._environment, self._tenant)
+            return self._ingestion
 
 
 def event(message: Message) -> bytes:
@@ -52,13 +88,19 @@ def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> st
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
 
 
-def need_apprise() -> None:
-    """Raise UsageProblem if the package of the extra is missing."""
-    if importlib.util.find_spec("apprise") is None:
-        raise UsageProblem("chat and e-mail need the package `apprise`", hint="pip install 'auditor[notify]'")
+def check_chats(targets: Iterable[Target]) -> None:
+    """Raise UsageProblem for what would otherwise be noticed in the first bad night: no package, no such address."""
+    for target in targets:
+        if isinstance(target, Chat):
+            if importlib.util.find_spec("apprise") is None:
+                raise UsageProblem("chat and e-mail need the package `apprise`", hint="pip install 'auditor[notify]'")
+            try:
+                _notifier(target)
+            except Refused as refused:
+                raise UsageProblem(f"[[notify]] `{target.name}`: {refused}") from None
 
 
-def _to_webhook(target: Target, message: Message, now: datetime) -> None:
+def _to_webhook(target: Webhook, message: Message, now: datetime, cloud: CloudProfile) -> None:
     import requests
 
     body, timestamp = event(message), int(now.astimezone(UTC).timestamp())
@@ -69,22 +111,59 @@ def _to_webhook(target: Target, message: Message, now: datetime) -> None:
         "webhook-signature": signature(target.secret, message.id, timestamp, body),
     }
     try:
-        # A redirect could carry findings anywhere: it counts as a refusal. Of the answer only the status is read.
+        # A redirect could carry findings anywhere: it counts as a refusal. Of the answer only the head is read.
         with requests.post(
-            target.url, data=body, headers=headers, timeout=TIMEOUT_S, allow_redirects=False, stream=True
+            target.url,
+            data=body,
+            headers=headers,
+            timeout=TIMEOUT_S,
+            allow_redirects=False,
+            stream=True,
+            verify=str(cloud.ca_bundle) if cloud.ca_bundle else True,
+            auth=_as_it_is,
         ) as answer:
-            status = answer.status_code
+            status, pause = answer.status_code, answer.headers.get("Retry-After")
     except requests.RequestException as error:
         raise Refused(type(error).__name__) from None
     if not 200 <= status < 300:
-        raise Refused(f"status {status}")
+        raise Refused(f"status {status}", retry_after=retry_after(pause), too_large=status == 413)
 
 
-def _through_apprise(target: Target, message: Message) -> None:
+def _as_it_is(request: Any) -> Any:
+    """No credentials: requests would else look for some in a .netrc file."""
+    return request
+
+
+def _through_apprise(target: Chat, message: Message) -> None:
     import apprise
 
-    notifier = apprise.Apprise()
-    if not notifier.add(target.url):
-        raise Refused("apprise does not understand the address")
-    if not notifier.notify(title=message.title, body=message.text, body_format=apprise.NotifyFormat.TEXT):
+    notifier = _notifier(target)
+    room = notifier.body_maxlen - len(message.title.encode()) - 2
+    text = message.text(most_bytes=max(room, 200))
+    if not notifier.notify(title=message.title, body=text, body_format=apprise.NotifyFormat.TEXT):
         raise Refused("the receiver did not take it")
+
+
+def _notifier(target: Chat) -> Any:
+    """Apprise's part that speaks to this service, with nothing left to chance; Refused if it would speak in clear."""
+    import logging
+
+    import apprise
+
+    # Its log lines may hold addresses, and it says everything as a result too.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    asset = apprise.AppriseAsset(http_redirects=False, secure_logging=True)
+    notifier: Any = apprise.Apprise.instantiate(target.url, asset=asset, suppress_exceptions=True)
+    if notifier is None:
+        raise Refused("apprise does not understand the address")
+    notifier.redirects = False  # whatever the address says
+    clear = notifier.protocol or ()
+    scheme = target.url.partition(":")[0].casefold()
+    host = str(getattr(notifier, "host", None) or "")
+    if scheme in ((clear,) if isinstance(clear, str) else clear) and not is_loopback(host):
+        raise Refused(f"`{scheme}://` sends without TLS (on loopback only)")
+    if not notifier.verify_certificate:
+        raise Refused("`verify=no` would send to whoever answers")
+    if is_metadata(host):
+        raise Refused("the address is that of a metadata service, not of a receiver")
+    return notifier

@@ -13,8 +13,8 @@ from auditor.replica.faults import PAGE_FAULTS, Fault
 FOREIGN_LINK = "https://replica-foreign.invalid/next?api-version=2021-04-01"
 _CODES = {
     400: "BadRequest", 401: "AuthenticationFailed", 403: "AuthorizationFailed", 404: "ResourceNotFound",
-    409: "Conflict", 410: "Gone", 422: "UnprocessableEntity", 429: "TooManyRequests", 500: "InternalServerError",
-    502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout",
+    409: "Conflict", 410: "Gone", 413: "ContentLengthLimitExceeded", 422: "UnprocessableEntity", 429: "TooManyRequests",
+    500: "InternalServerError", 502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout",
 }  # fmt: skip
 
 

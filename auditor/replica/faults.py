@@ -25,7 +25,7 @@ PAGE_FAULTS = frozenset({"empty-page-with-nextlink", "foreign-nextlink", "repeat
 _PAGED = frozenset({"arm-list", "resource-graph", "graph"})
 _SIGNED_IN = frozenset({"arm-get", "arm-list", "resource-graph", "graph"})
 _FOR_THE_SIGNED_IN = frozenset({"expired-token", "claims-challenge", "missing-registration"})
-STATUSES = frozenset({400, 401, 403, 404, 409, 410, 422, 429, 500, 502, 503, 504})
+STATUSES = frozenset({400, 401, 403, 404, 409, 410, 413, 422, 429, 500, 502, 503, 504})
 _KEYS = frozenset({"match", "fault", "status", "code", "retryAfter", "seconds", "times", "after"})
 _MATCHES = frozenset({"method", "path", "table", "operation", "type", "query"})
 

@@ -32,6 +32,7 @@ from auditor.replica.arm import Call, ResourceManager
 from auditor.replica.directory import BASE_PATH, Directory
 from auditor.replica.estate import Application, Estate, load
 from auditor.replica.faults import Fault, FaultPlan
+from auditor.replica.logs import AUDIENCES, LogsIngestion, Upload
 from auditor.replica.query_request import PAGE_MOST
 from auditor.replica.resource_graph import SUBSCRIPTIONS_MOST, Evaluator
 from auditor.replica.sign_in import SignIn
@@ -50,7 +51,7 @@ class RequestRecord:
     """One request that arrived and what became of it.
 
     `operation` is one of `openid`, `keys`, `token`, `metadata`, `resource-graph`, `arm-get`, `arm-list`, `graph`,
-    `write`, `unknown`; `table` names the tables of a query, `type` the lower-case resource type of an ARM path.
+    `logs`, `write`, `unknown`; `table` names the tables of a query, `type` the lower-case resource type of an ARM path.
     """
 
     at: str
@@ -85,9 +86,11 @@ class Replica:
         wall_clock: Callable[[], float] = time.time,
         apis: Mapping[str, Sequence[str]] | None = None,
         writes: bool = False,
+        log_rules: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._apis = apis
         self._writes = writes
+        self._ingestion = LogsIngestion(log_rules or {})
         self._writing = threading.Lock()
         self._address = (host, port)
         self._page_sizes = (page_size, arm_page_size, graph_page_size)
@@ -122,7 +125,9 @@ class Replica:
         context, self.ca_path = certificates.make(Path(self._folder.name))
         self._server = _Server(self._address, context, self)
         self.base_url = f"https://127.0.0.1:{self._server.server_address[1]}"
-        self._sign_in = SignIn(self.base_url, (self.base_url, self.graph_endpoint), self._wall_clock, self._apis)
+        self._logs_audience = AUDIENCES[self.estate.cloud]
+        audiences = (self.base_url, self.graph_endpoint, self._logs_audience)
+        self._sign_in = SignIn(self.base_url, audiences, self._wall_clock, self._apis)
         _, arm_page_size, graph_page_size = self._page_sizes
         self._arm = ResourceManager(self.base_url, arm_page_size)
         self._writer = Writer(self.base_url)
@@ -164,6 +169,11 @@ class Replica:
         """Every request so far, in the order of their answers."""
         with self._lock:
             return list(self._records)
+
+    @property
+    def uploads(self) -> list[Upload]:
+        """What the Logs Ingestion API took so far."""
+        return self._ingestion.uploads
 
     def environment(self, application: int = 0) -> dict[str, str]:
         """What to export so that a client signs in as the estate's application of this number."""
@@ -226,7 +236,7 @@ class Replica:
         else:
             answer = None
         if answer is None:
-            answer, tables = self._routed(world, operation, method, path, query, authorization, body)
+            answer, tables = self._routed(world, operation, method, path, query, headers, body)
             table_names = tables or table_names
             if fault is not None:
                 answer = bending.bent(answer, fault, self.base_url, target, body)
@@ -240,9 +250,13 @@ class Replica:
         method: str,
         path: str,
         query: Mapping[str, str],
-        authorization: str | None,
+        headers: Mapping[str, str],
         body: bytes,
     ) -> tuple[Answer, str]:
+        authorization = headers.get("Authorization")
+        if operation == "logs":
+            caller = self._sign_in.caller(world, authorization, self._logs_audience)
+            return (caller if isinstance(caller, Answer) else self._ingestion.take(path, query, headers, body)), ""
         if operation == "write" and self._writes and method != "POST":
             return self._write(method, path, query, authorization, body), ""
         if operation in ("write", "unknown"):
@@ -392,6 +406,8 @@ def _operation(method: str, path: str) -> str:
     if method == "POST":
         if lowered.rstrip("/") == _RESOURCE_GRAPH:
             return "resource-graph"
+        if parts[0] == "datacollectionrules":
+            return "logs"
         return "token" if parts[-2:] == ["v2.0", "token"] and "oauth2" in parts else "write"
     if method != "GET":
         return "write"

@@ -33,11 +33,12 @@ _CREATE, _UPDATE, _CLOSE = (1, "Create"), (2, "Update"), (3, "Close")
 
 def render_ocsf(report: Report) -> bytes:
     """The findings in the order of `report.json`."""
-    events = [_event(finding, report) for finding in sorted(report.findings, key=sort_key)]
+    events = [ocsf_event(finding, report) for finding in sorted(report.findings, key=sort_key)]
     return (json.dumps(events, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def _event(finding: Finding, report: Report) -> dict[str, Any]:
+def ocsf_event(finding: Finding, report: Report) -> dict[str, Any]:
+    """One finding of a run as an event; what it does not have is left out."""
     activity_id, activity = _activity(finding)
     severity_id, severity = _SEVERITY[finding.severity]
     status_id, status = _status(finding)

@@ -22,6 +22,8 @@ from auditor.service.records import ScanAsked
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from auditor.notify import Courier
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -39,6 +41,7 @@ class House:
     leads: Callable[[], bool]
     tally: Tally = field(default_factory=Tally)
     meters: Meters = field(default_factory=Meters)
+    courier: Courier | None = None
 
     def request_for(self, asked: ScanAsked) -> ScanRequest:
         """What was asked for in canonical order; without scopes, the service's own. Raises UsageProblem."""

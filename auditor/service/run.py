@@ -32,6 +32,7 @@ from auditor.service.store import new_instance, open_store
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from auditor.notify import Courier
     from auditor.service.archive import Archive
     from auditor.service.house import House
     from auditor.service.server import HttpServer
@@ -60,6 +61,8 @@ class Told:
     say: Callable[[str], None]
     scan: Scan
     write: Write
+    courier: Courier | None = None
+    """Who sends on what scans found; it is told of them by `scan`."""
     drain_s: float = DRAIN_S
     limits: Limits = field(default_factory=Limits)
 
@@ -162,6 +165,7 @@ class _Service:
             clock=told.clock,
             leads=lambda: self._leads,
             tally=self._tally,
+            courier=told.courier,
         )
 
     def go_on(self, stop: threading.Event) -> Tally:

@@ -11,6 +11,8 @@ import pytest
 from auditor.cli import main
 from auditor.cli.app import COMMANDS
 from auditor.config import keys
+from auditor.notify.rows import COLUMNS
+from auditor.notify.targets import KEYS
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "azure"
 
@@ -53,6 +55,17 @@ def test_a_module_is_given_parameters_that_it_has() -> None:
         call = text("main.bicep").partition(f"module {module} ")[2].partition("\n}\n")[0]
         given = set(re.findall(r"^    (\w+):", call, re.MULTILINE))
         assert required <= given <= wanted
+
+
+def test_the_table_for_sentinel_has_the_columns_that_are_sent_and_its_sender_the_right_role() -> None:
+    columns = dict(re.findall(r"\{ name: '(\w+)', type: '(\w+)' \}", text("sentinel.bicep")))
+    assert columns == COLUMNS
+    assert "outputStream: streamName" in text("sentinel.bicep")
+    (role,) = re.findall(r"var publisher = '([0-9a-f-]{36})'", text("sentinel.bicep"))
+    roles = json.loads((FOLDER.parents[1] / "auditor" / "data" / "roles.json").read_text(encoding="utf-8"))
+    (name,) = [each["name"] for each in roles["roles"] if each["guid"] == role]
+    assert name == "Monitoring Metrics Publisher"
+    assert set(re.findall(r"^output (\w+) ", text("sentinel.bicep"), re.MULTILINE)) <= set(KEYS["azure-monitor"])
 
 
 def test_brackets_close_and_each_file_says_that_it_is_not_compiled() -> None:

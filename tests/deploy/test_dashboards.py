@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import shutil
 import socket
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ import pytest
 import requests
 
 from auditor.findings import Report
+from auditor.notify.rows import row_parcels, unpacked
 from auditor.report import render_ocsf, render_prometheus
-from auditor.service.metrics import Meters, exposition
+from auditor.service.metrics import Meters, Outbox, exposition
 from auditor.service.nightly import Tally
 from auditor.values import Outcome, Severity
 from tests.report.sample import night
@@ -62,7 +64,8 @@ def told(minutes: int) -> str:
         meters.counted("GET", 200)
     tally.by_status[1] = int(minutes > 90)
     tally.missed = int(minutes > 90)
-    return exposition(meters, tally, queued=0, running=1, leads=True, newest=night()).decode()
+    outbox = Outbox(("siem",), (), {}, NOW)
+    return exposition(meters, tally, queued=0, running=1, leads=True, newest=night(), outbox=outbox).decode()
 
 
 def samples(text: str) -> Iterator[tuple[str, str]]:
@@ -174,20 +177,31 @@ def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
 TYPES = {"datetime": "TIMESTAMP", "string": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "dynamic": "JSON"}
 
 
-def ingested(*reports: Report) -> Any:
-    """A database that holds these reports' OCSF as the table of `table.json`."""
+def from_files(report: Report) -> list[dict[str, Any]]:
+    """The rows that an agent makes of a report's OCSF file, TimeGenerated being their time."""
+    events: list[dict[str, Any]] = json.loads(render_ocsf(report))
+    return [each | {"TimeGenerated": datetime.fromtimestamp(each["time"] / 1000, UTC).isoformat()} for each in events]
+
+
+def sent(report: Report) -> list[dict[str, Any]]:
+    """The rows that are sent to Azure Monitor, as they arrive."""
+    bodies = [gzip.decompress(unpacked(content)) for _, content in row_parcels(report, everything=True)]
+    return [row for body in bodies for row in json.loads(body)]
+
+
+def ingested(rows: list[dict[str, Any]]) -> Any:
+    """A database that holds these rows as the table of `table.json`."""
     table = json.loads((FOLDER / "table.json").read_text(encoding="utf-8"))
     database = duckdb_kql.connect()
     columns = ", ".join(f'"{each["name"]}" {TYPES[each["type"]]}' for each in table["columns"])
     database.execute(f"CREATE TABLE {table['name']} ({columns})")
-    for report in reports:
-        for event in json.loads(render_ocsf(report)):
-            moment = datetime.fromtimestamp(event["time"] / 1000, UTC).replace(tzinfo=None)
-            row = []
-            for each in table["columns"]:
-                value = moment if each["name"] == "TimeGenerated" else event.get(each["name"])
-                row.append(json.dumps(value) if each["type"] == "dynamic" and value is not None else value)
-            database.execute(f"INSERT INTO {table['name']} VALUES ({', '.join('?' * len(row))})", row)
+    for given in rows:
+        moment = datetime.fromisoformat(given["TimeGenerated"]).astimezone(UTC).replace(tzinfo=None)
+        row = []
+        for each in table["columns"]:
+            value = moment if each["name"] == "TimeGenerated" else given.get(each["name"])
+            row.append(json.dumps(value) if each["type"] == "dynamic" and value is not None else value)
+        database.execute(f"INSERT INTO {table['name']} VALUES ({', '.join('?' * len(row))})", row)
     return database
 
 
@@ -199,8 +213,10 @@ def queries() -> dict[str, str]:
     return found
 
 
-def answers(name: str, *reports: Report) -> list[dict[str, Any]]:
-    relation = duckdb_kql.kql(ingested(*reports), queries()[name])
+def answers(
+    name: str, *reports: Report, rows: Callable[[Report], list[dict[str, Any]]] = from_files
+) -> list[dict[str, Any]]:
+    relation = duckdb_kql.kql(ingested([row for report in reports for row in rows(report)]), queries()[name])
     return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
@@ -215,6 +231,18 @@ def later(report: Report, **how: Any) -> Report:
 @pytest.mark.parametrize("name", sorted(set(queries()) - {"no-night"}))
 def test_every_query_has_something_to_show(name: str) -> None:
     assert answers(name, night())
+
+
+@pytest.mark.parametrize("name", sorted(set(queries()) - {"no-night"}))
+def test_rows_that_are_sent_show_what_the_file_shows(name: str) -> None:
+    shown = answers(name, night(), rows=sent)
+    assert shown == answers(name, night())
+    assert shown
+
+
+def test_rows_that_come_twice_are_one_alert() -> None:
+    once = answers("confirmed-new-failures", night(), rows=sent)
+    assert answers("confirmed-new-failures", night(), night(), rows=sent) == once
 
 
 def test_the_posture_is_the_newest_state_of_each_finding() -> None:

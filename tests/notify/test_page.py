@@ -8,11 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from auditor.notify import read_targets, signature
+from auditor.cli.commands.notify import command
+from auditor.clouds import CHINA, PUBLIC, USGOV
+from auditor.notify import message_of, read_targets, signature
+from auditor.notify.rows import COLUMNS
+from auditor.values import Outcome
+from tests.report.factory import finding, report
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "notifications.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
 SAMPLES = {
     "WORKFLOW": "a" * 32,
     "SIGNATURE": "b" * 32,
@@ -46,7 +53,56 @@ def test_its_configuration_is_read(tmp_path: Path) -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "auditor.toml").write_text(block, encoding="utf-8")
     environ = {"SIEM_URL": "https://siem.example.com/", "SIEM_SECRET": "s" * 24, "TEAM_URL": "wecombot://key"}
-    assert [each.name for each in read_targets(tmp_path / "auditor.toml", environ, named=True)] == ["siem", "team"]
+    found = read_targets(tmp_path / "auditor.toml", environ, named=True, cloud=CHINA)
+    assert [each.name for each in found] == ["siem", "team", "sentinel"]
+
+
+def test_its_commands_are_there() -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    verbs = [line.split()[2] for line in block.splitlines()]
+    assert sorted(verbs) == sorted(command.commands)
+
+
+def test_its_clouds_are_those_that_the_program_knows() -> None:
+    rows = re.findall(r"^\| [\w ]+ \| `\*\.ingest\.([a-z.]+)` \| `(https://[a-z.]+)` \|$", PAGE, re.MULTILINE)
+    assert [f"https://{host}" for host, _ in rows] == [audience for _, audience in rows]
+    assert [audience for _, audience in rows] == [each.monitor_audience for each in (PUBLIC, CHINA, USGOV)]
+
+
+def test_its_columns_are_those_of_the_rows() -> None:
+    (part,) = re.findall(r"^\| column \| type \|.*?\n\n", PAGE, re.MULTILINE | re.DOTALL)
+    found: dict[str, str] = {}
+    for names, kinds in re.findall(r"^\| (`.+?`) \| ([\w, ]+) \|", part, re.MULTILINE):
+        kind_of_each = kinds.split(", ")
+        for number, name in enumerate(re.findall(r"`(\w+)`", names)):
+            found[name] = kind_of_each[number]
+    assert found == COLUMNS
+
+
+def test_its_rule_is_the_one_that_is_deployed() -> None:
+    (block,) = re.findall(r"```kusto\n(.*?)```", PAGE, re.DOTALL)
+    lines = (ROOT / "deploy" / "dashboards" / "kql" / "confirmed-new-failures.kql").read_text(encoding="utf-8")
+    assert block == "".join(line for line in lines.splitlines(keepends=True) if not line.startswith("//"))
+
+
+def test_its_samples_are_what_arrives() -> None:
+    texts = {
+        "new": ("{cluster} has API server VNet integration, but not private mode: {fqdn} stays public", Outcome.FAIL),
+        "resolved": ("{cluster} has no public service frontend", Outcome.PASS),
+    }
+    facts = {"cluster": "aks-score", "fqdn": "aks-score-1.hcp.chinaeast2.cx.prod.service.azk8s.cn"}
+    found = [
+        finding(state, outcome=outcome, drift=state, message=text.format(**facts), template=text, facts=facts)  # type: ignore[arg-type]
+        for state, (text, outcome) in texts.items()
+    ]
+    run = report(*found)
+    run = msgspec.structs.replace(run, run=msgspec.structs.replace(run.run, id="20261124T020000Z-7f3a00", lang="en"))
+    samples = []
+    for lang in ("en", "zh-CN"):
+        message = message_of(run, lang)
+        assert message is not None
+        samples.append(f"{message.title}\n{message.text()}\n")
+    assert re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL) == samples
 
 
 def test_its_code_believes_what_is_genuine_and_nothing_else() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from auditor.service import Plan
     from auditor.service.desk import Order
 
-FLAGS = tuple(name for name, key in keys().items() if key.flag and name not in ("snapshot", "no_history"))
+FLAGS = tuple(name for name, key in keys().items() if key.flag and name not in ("snapshot", "no_history", "notify"))
 OWN = ("listen", "allow_host", "no_auth", "audience", "sign_in_tenant", "proxy_header")
 ONE = "nightly"
 """What the schedule of --cron is called."""
@@ -73,11 +73,14 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
 
     courier = _courier(call, settings, path, named=named)
 
-    def write(wanted: Settings, report: Report) -> Sequence[Path]:
+    def scanned(wanted: Settings, order: Order) -> tuple[Report, int]:
+        report, status = _scan(call, wanted, order)
         if courier is not None:
-            courier.tell(report)
-        return _write(call, wanted, report)
+            courier.tell(report, on_demand=order.request.schedule is None)
+        return report, status
 
+    if courier is not None:
+        courier.start()
     told = Told(
         settings=settings,
         plans=plans,
@@ -85,8 +88,9 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
         environment=call.environment,
         clock=call.clock,
         say=call.say,
-        scan=lambda wanted, order: _scan(call, wanted, order),
-        write=write,
+        scan=scanned,
+        write=lambda wanted, report: _write(call, wanted, report),
+        courier=courier,
     )
     try:
         run(told)
@@ -97,16 +101,11 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
 
 
 def _courier(call: Call, settings: Settings, path: Path | None, *, named: bool) -> Courier | None:
-    """Who sends on what scheduled scans find; None where nobody is to be told."""
-    from auditor.notify import Courier, need_apprise, read_targets
-    from auditor.service.store import open_store
+    """Who sends on what scans find; None where nobody is to be told."""
+    from auditor.cli.telling import courier_for, receivers
 
-    targets = read_targets(path, call.environment, named=named)
-    if not targets:
-        return None
-    if any(target.kind == "apprise" for target in targets):
-        need_apprise()
-    return Courier(open_store(settings.history, call.environment), targets, call.clock, call.say)
+    targets = receivers(call, settings, path, named=named)
+    return courier_for(call, settings, targets) if targets else None
 
 
 def _plans(

@@ -1,0 +1,133 @@
+"""`auditor notify …`: the outbox of what is sent on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from auditor.cli import text
+from auditor.cli.app import COMMANDS
+from auditor.cli.call import Call
+from auditor.cli.options import settings_flags
+from auditor.config import configuration_file
+from auditor.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+_RECEIVER = click.argument("receiver", required=False)
+_ALL = click.option("--all", "everybody", is_flag=True, help="What is for any receiver.")
+
+
+@click.group("notify", short_help=COMMANDS["notify"])
+def command() -> None:
+    """Sending on: what waits for its receiver, and what was given up.
+
+    It lies in the database of the history (AUDITOR_HISTORY). A message that is not delivered within a week is
+    given up; it stays until it is sent again, dropped, or 90 days old.
+    """
+
+
+def _open(call: Call) -> Engine:
+    from auditor.service.store import open_store
+
+    return open_store(call.settings({}).history, call.environment)
+
+
+@command.command("list", short_help="How each receiver stands.")
+@click.pass_obj
+def list_(call: Call) -> None:
+    """List the receivers that there ever was something for, with what is queued, delivered and given up."""
+    from auditor.notify import standings
+
+    engine = _open(call)
+    try:
+        found = standings(engine)
+    finally:
+        engine.dispose()
+    rows = [
+        (each.target, str(each.queued), each.oldest or "", str(each.delivered), str(each.given_up)) for each in found
+    ]
+    click.echo(text.table(("RECEIVER", "QUEUED", "OLDEST", "DELIVERED", "GIVEN UP"), rows))
+
+
+@command.command(short_help="What is not delivered, and why.")
+@click.pass_obj
+def undelivered(call: Call) -> None:
+    """List what is queued or given up, with the receiver's last answer."""
+    from auditor.notify import undelivered
+
+    engine = _open(call)
+    try:
+        found = undelivered(engine)
+    finally:
+        engine.dispose()
+    rows = [
+        (
+            each.target,
+            each.parcel_id,
+            each.put_at,
+            str(each.attempts),
+            each.next_at or "given up",
+            each.note,
+        )
+        for each in found
+    ]
+    click.echo(text.table(("RECEIVER", "MESSAGE", "PUT IN", "ATTEMPTS", "NEXT", "LAST ANSWER"), rows))
+
+
+@command.command(short_help="Try now whatever is due.")
+@settings_flags("config", "cloud", "tenant", "lang")
+@click.pass_obj
+def send(call: Call, /, **flags: Any) -> None:
+    """Try once, now, whatever is due: for those who scan by `auditor scan --notify` and run no service."""
+    from auditor.cli.telling import courier_for, receivers, send_now
+
+    settings = call.settings(flags)
+    path, named = configuration_file(flags, call.environment, call.working_directory)
+    targets = receivers(call, settings, path, named=named)
+    if not targets:
+        raise UsageProblem("there is nobody to tell", hint="[[notify]] in the file of --config")
+    send_now(call, courier_for(call, settings, targets), quiet=settings.quiet)
+
+
+@command.command(short_help="Send again what is not delivered.")
+@_RECEIVER
+@_ALL
+@click.pass_obj
+def again(call: Call, receiver: str | None, everybody: bool) -> None:
+    """Make due now what waits for RECEIVER or was given up, with a week of its own: the next round sends it."""
+    from auditor.notify import again
+
+    name = _whose(receiver, everybody=everybody)
+    engine = _open(call)
+    try:
+        count = again(engine, name, call.clock())
+    finally:
+        engine.dispose()
+    call.say(f"due now: {count}")
+
+
+@command.command(short_help="Forget what is not delivered.")
+@_RECEIVER
+@_ALL
+@click.pass_obj
+def drop(call: Call, receiver: str | None, everybody: bool) -> None:
+    """Forget what waits for RECEIVER or was given up, such as for one that is no more. The runs stay in the history."""
+    from auditor.notify import drop
+
+    name = _whose(receiver, everybody=everybody)
+    engine = _open(call)
+    try:
+        count = drop(engine, name)
+    finally:
+        engine.dispose()
+    call.say(f"dropped: {count}")
+
+
+def _whose(receiver: str | None, *, everybody: bool) -> str | None:
+    """The receiver's name, or None for all of them."""
+    if (receiver is None) != everybody:
+        raise UsageProblem("name one receiver, or say --all", hint="auditor notify list")
+    return receiver
