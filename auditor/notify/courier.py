@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 30.0
 _MOST_HELD = 2_000
 """Parcels that wait in memory for a database that is away."""
+_MOST_TOLD = 1_000
+"""So many (receiver, run) are remembered, to spare making a parcel twice; the outbox knows them all."""
 
 
 class Courier:
@@ -44,6 +46,7 @@ class Courier:
         self._lock, self._keeping = threading.Lock(), threading.Lock()
         self._held: deque[tuple[str, Parcel]] = deque(maxlen=_MOST_HELD)
         self._attempts: Counter[tuple[str, Result]] = Counter()
+        self._told: deque[tuple[str, str]] = deque(maxlen=_MOST_TOLD)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -65,13 +68,20 @@ class Courier:
         return self._joined(within_s)
 
     def tell(self, report: Report, *, on_demand: bool = False) -> None:
-        """Keep what the receivers are to know of a run. A database that is away delays it, and never the scan."""
-        found = [
-            (target.name, parcel)
-            for target in self._targets
-            if target.on_demand or not on_demand
-            for parcel in parcels_for(target, report, self._lang)
-        ]
+        """Keep what the receivers are to know of a run, whoever else has told of it already.
+
+        A database that is away delays it; a defect costs it, and is said; neither costs the scan.
+        """
+        asked = [target for target in self._targets if target.on_demand or not on_demand]
+        with self._lock:
+            new = [target for target in asked if (target.name, report.run.id) not in self._told]
+        try:
+            found = [(target.name, parcel) for target in new for parcel in parcels_for(target, report, self._lang)]
+        except Exception as error:  # noqa: BLE001 - the scan is done, and its reports are still to be written
+            self._say(f"run {report.run.id} is not sent on: {type(error).__name__}: {' '.join(str(error).split())}")
+            return
+        with self._lock:
+            self._told.extend({(name, report.run.id) for name, _ in found})
         with self._keeping:
             self._held.extend(found)
         self._keep()
@@ -132,3 +142,5 @@ class Courier:
                     self._say(f"{attempt.target}: {attempt.parcel_id} not delivered: {attempt.note}; {then}")
         except HistoryProblem as problem:
             self._say(f"sending on waits: {problem.message}")
+        except Exception as error:  # noqa: BLE001 - one parcel's defect must not end the thread, and all after it
+            self._say(f"{target.name}: sending on met a defect: {type(error).__name__}")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from auditor.notify import (
@@ -298,6 +299,35 @@ def test_who_wants_no_scans_on_demand_is_not_told_of_them(engine: Engine, receiv
     courier.tell(night())
     assert [each.target for each in standings(engine)] == ["hook", "quiet"]
     courier.close()
+
+
+def test_a_run_is_kept_once_however_often_it_is_told_of(engine: Engine, receiver: Receiver) -> None:
+    for _ in range(2):  # two processes
+        courier = Courier(engine, [webhook(receiver)], lambda: NOW, lambda line: None)
+        courier.tell(night(), on_demand=True)
+        courier.tell(night())
+        (standing,) = standings(engine)
+        assert standing.queued == 1
+
+
+def test_a_report_that_cannot_be_told_costs_no_scan(engine: Engine, receiver: Receiver) -> None:
+    heard = Heard()
+    courier = Courier(engine, [webhook(receiver)], lambda: NOW, heard)
+    odd = msgspec.structs.replace(night(), findings=(finding(drift="new", severity="nonsense"),))  # type: ignore[arg-type]
+    courier.tell(odd)
+    assert heard.lines[0].startswith(f"run {night().run.id} is not sent on: ")
+
+
+def test_a_defect_ends_no_thread(engine: Engine, receiver: Receiver) -> None:
+    class Broken(Sender):
+        def send(self, target: Target, parcel: Parcel, now: datetime) -> None:
+            raise ZeroDivisionError
+
+    heard = Heard()
+    courier = Courier(engine, [webhook(receiver)], lambda: NOW, heard, Broken())
+    courier.tell(night())
+    assert courier.once(60)
+    assert heard.lines == ["hook: sending on met a defect: ZeroDivisionError"]
 
 
 def test_a_database_that_is_away_costs_no_message(engine: Engine, receiver: Receiver) -> None:

@@ -79,6 +79,12 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
             courier.tell(report, on_demand=order.request.schedule is None)
         return report, status
 
+    def write(wanted: Settings, report: Report) -> Sequence[Path]:
+        if courier is not None:
+            # Also where the scan was one on demand that the schedule found under way.
+            courier.tell(report)
+        return _write(call, wanted, report)
+
     if courier is not None:
         courier.start()
     told = Told(
@@ -89,7 +95,7 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
         clock=call.clock,
         say=call.say,
         scan=scanned,
-        write=lambda wanted, report: _write(call, wanted, report),
+        write=write,
         courier=courier,
     )
     try:
