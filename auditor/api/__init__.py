@@ -26,7 +26,7 @@ from auditor.api.verdicts import (
     warned,
 )
 from auditor.derive.capacity import PODS_A_NODE, Demand, nodes_of_all, subnet_need
-from auditor.derive.dns import api_server_zone, dns_server_networks, resolves_by_azure
+from auditor.derive.dns import api_server_zone, dns_server_networks
 from auditor.derive.egress import EgressAddress, EgressAddresses, egress_addresses
 from auditor.derive.endpoints import (
     Dns,
@@ -35,12 +35,14 @@ from auditor.derive.endpoints import (
     Reach,
     approved_homes,
     connected_peerings,
+    endpoints_in,
     endpoints_of,
     links_to,
     peers_of,
     private_addresses,
     private_path,
     records_of,
+    resolves_by_azure,
     zone_name,
 )
 from auditor.derive.exposure import (
@@ -369,6 +371,7 @@ __all__ = [
     "effect_of",
     "egress_addresses",
     "egress_of",
+    "endpoints_in",
     "endpoints_of",
     "ends_soon",
     "exposure_of",

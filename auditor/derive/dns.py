@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from auditor.clouds import PROFILES
-from auditor.derive.endpoints import connected_peerings
+from auditor.derive.endpoints import connected_peerings, parsed_address
 from auditor.inventory import Inventory
 from auditor.inventory.records import VirtualNetwork, key_of
-from auditor.network import AddressSet, platform_address
+from auditor.network import AddressSet
 from auditor.values import Listing, Unread
 
 
@@ -18,12 +18,6 @@ def api_server_zone(inventory: Inventory, location: str) -> str:
     return PROFILES.get(inventory.cloud, PROFILES["public"]).api_server_zone(location)
 
 
-def resolves_by_azure(network: VirtualNetwork) -> bool:
-    """Whether a network asks Azure's own DNS: no servers named, or only the platform's address."""
-    servers = [_parsed(server) for server in network.dns_servers]
-    return all(server is not None and platform_address().covers(server) for server in servers)
-
-
 def dns_server_networks(inventory: Inventory, network: VirtualNetwork) -> Listing[str]:
     """The folded ids of the networks that hold a network's custom DNS servers: itself, or a connected peer.
 
@@ -33,7 +27,7 @@ def dns_server_networks(inventory: Inventory, network: VirtualNetwork) -> Listin
     missing: Unread | None = None
     around = _around(inventory, network)
     for server in network.dns_servers:
-        address = _parsed(server)
+        address = parsed_address(server)
         held = [key for key, space in around if address is not None and space.covers(address)]
         homes += held
         if not held:
@@ -56,11 +50,4 @@ def _around(inventory: Inventory, network: VirtualNetwork) -> list[tuple[str, Ad
 
 
 def _space(prefixes: tuple[str, ...]) -> AddressSet:
-    return AddressSet.union(found for prefix in prefixes if (found := _parsed(prefix)) is not None)
-
-
-def _parsed(text: str) -> AddressSet | None:
-    try:
-        return AddressSet.parse(text)
-    except ValueError:
-        return None
+    return AddressSet.union(found for prefix in prefixes if (found := parsed_address(prefix)) is not None)

@@ -24,7 +24,7 @@ from auditor.inventory.records import (
     key_of,
 )
 from auditor.inventory.shapes import EndpointConnection
-from auditor.network import AddressSet
+from auditor.network import AddressSet, platform_address
 from auditor.values import Listing, Unread
 
 
@@ -103,6 +103,19 @@ def endpoints_of(inventory: Inventory, target_id: str) -> tuple[PrivateEndpoint,
     return tuple(inventory.remember("endpoints-by-target", index).get(key_of(target_id), ()))
 
 
+def endpoints_in(inventory: Inventory, subnet_key: str) -> tuple[PrivateEndpoint, ...]:
+    """The private endpoints that were read and lie in a subnet (folded id)."""
+
+    def index() -> dict[str, list[PrivateEndpoint]]:
+        found: dict[str, list[PrivateEndpoint]] = defaultdict(list)
+        for endpoint in inventory.every(PrivateEndpoint):
+            if endpoint.subnet_id:
+                found[key_of(endpoint.subnet_id)].append(endpoint)
+        return found
+
+    return tuple(inventory.remember("endpoints-by-subnet", index).get(subnet_key, ()))
+
+
 _ORDER = (Reach.USABLE, Reach.THROUGH_HUB, Reach.OTHER_NETWORK, Reach.NOT_APPROVED, Reach.NONE)
 
 
@@ -122,12 +135,26 @@ def _best(
             candidates.append((reach, endpoint))
     if not candidates:
         return PrivatePath(Reach.NONE, None, AddressSet.empty(), None, None, missing)
-    reach, endpoint = min(candidates, key=lambda item: (_ORDER.index(item[0]), item[1].key))
-    if reach not in (Reach.USABLE, Reach.THROUGH_HUB):
+    near = [(reach, endpoint) for reach, endpoint in candidates if reach in (Reach.USABLE, Reach.THROUGH_HUB)]
+    if not near:
+        reach, endpoint = min(candidates, key=lambda item: (_ORDER.index(item[0]), item[1].key))
         return PrivatePath(reach, endpoint, AddressSet.empty(), None, None, missing)
-    addresses = private_addresses(inventory, endpoint)
-    dns, zone = _dns(inventory, endpoint, group, network, addresses)
-    return PrivatePath(reach, endpoint, addresses, dns, zone, missing if reach is not Reach.USABLE else None)
+    paths = []
+    for reach, endpoint in near:
+        addresses = private_addresses(inventory, endpoint)
+        dns, zone = _dns(inventory, endpoint, group, network, addresses)
+        unseen = missing if reach is not Reach.USABLE else None
+        paths.append((endpoint.key, PrivatePath(reach, endpoint, addresses, dns, zone, unseen)))
+    # Of several endpoints (one in the hub, one in each spoke) the name resolves to one: that is the path.
+    return min(paths, key=lambda item: (_preference(item[1]), item[0]))[1]
+
+
+def _preference(path: PrivatePath) -> int:
+    """Which of several endpoints within reach is the path: the lower."""
+    if path.dns is Dns.PRIVATE:
+        return 0 if path.reach is Reach.USABLE else 2
+    open_ = isinstance(path.dns, Unread) or path.dns is Dns.CUSTOM
+    return (1 if open_ else 3) if path.reach is Reach.USABLE else 4
 
 
 def _unseen(
@@ -165,8 +192,9 @@ def _cut_short(inventory: Inventory, seen: tuple[PrivateEndpoint, ...]) -> Unrea
 
     for endpoint in seen:
         states = [c.private_link_service_connection_state for c in endpoint.connections]
-        if not endpoint.subnet_id or not all(state and state.status for state in states):
-            why = "its subnet or the state of its connection is not in its data"
+        groups = all(c.group_ids for c in endpoint.connections)
+        if not endpoint.subnet_id or not groups or not all(state and state.status for state in states):
+            why = "its subnet, or the state or the groups of its connection, is not in its data"
             return Unread(endpoint.id, why, "collect again", "endpoint-unread")
     found: Unread | None = inventory.remember("nameless-endpoints", nameless)
     return found
@@ -252,7 +280,7 @@ def _reach(
         c
         for c in endpoint.connections
         if key_of(c.private_link_service_id or "") == key_of(target_id)
-        and (not c.group_ids or group in {g.casefold() for g in c.group_ids})
+        and group in {g.casefold() for g in c.group_ids or ()}
     ]
     if not mine:
         return None
@@ -287,6 +315,20 @@ def connected_peerings(network: VirtualNetwork) -> tuple[Peering, ...]:
     return tuple(peering for peering in network.peerings if peering.connected)
 
 
+def resolves_by_azure(network: VirtualNetwork) -> bool:
+    """Whether a network asks Azure's own DNS: no servers named, or only the platform's address."""
+    servers = [parsed_address(server) for server in network.dns_servers]
+    return all(server is not None and platform_address().covers(server) for server in servers)
+
+
+def parsed_address(text: str) -> AddressSet | None:
+    """An address or a prefix; None where it is neither."""
+    try:
+        return AddressSet.parse(text)
+    except ValueError:
+        return None
+
+
 def private_addresses(inventory: Inventory, endpoint: PrivateEndpoint) -> AddressSet:
     """The private addresses of an endpoint, as far as its body and its interface tell."""
     texts = [a for config in endpoint.body.custom_dns_configs or () for a in config.ip_addresses or ()]
@@ -315,7 +357,7 @@ def private_addresses(inventory: Inventory, endpoint: PrivateEndpoint) -> Addres
 def _dns(
     inventory: Inventory, endpoint: PrivateEndpoint, group: str, network: VirtualNetwork, addresses: AddressSet
 ) -> tuple[Dns | Unread, PrivateDnsZone | None]:
-    if network.dns_servers:
+    if not resolves_by_azure(network):
         return Dns.CUSTOM, None
     wanted = zone_name(inventory, group)
     zones = [z for z in inventory.every(PrivateDnsZone) if z.name.casefold() == wanted.casefold()]

@@ -41,11 +41,18 @@ def exposure_of(target: Target) -> Exposure:
     return Exposure.RESTRICTED if closed else Exposure.PUBLIC
 
 
+_IN_FORCE = ("", "succeeded")
+"""States of a storage account's rule that lets in: `NetworkSourceDeleted` names a subnet that was deleted since, even
+where one of the same id exists again. Registries and vaults tell no state."""
+
+
 def admits_subnet(target: Target, subnet_id: str) -> bool:
-    """Whether a virtual network rule of the target names the subnet."""
+    """Whether a virtual network rule of the target names the subnet, and is in force."""
     rules = network_rules(target)
     return any(
-        key_of(rule.id or "") == key_of(subnet_id) and (rule.action or "Allow").casefold() == "allow"
+        key_of(rule.id or "") == key_of(subnet_id)
+        and (rule.action or "Allow").casefold() == "allow"
+        and (rule.state or "").casefold() in _IN_FORCE
         for rule in (rules.virtual_network_rules if rules else None) or ()
     )
 

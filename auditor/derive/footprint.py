@@ -62,7 +62,7 @@ class NetworkUse:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """`managed`: AKS owns the network (no pool names a subnet). `incomplete` says why there may be more subnets."""
+    """`managed`: AKS owns the network (nothing names a subnet elsewhere). `incomplete`: why there may be more."""
 
     uses: tuple[SubnetUse, ...]
     networks: tuple[NetworkUse, ...]
@@ -87,7 +87,8 @@ def footprint(inventory: Inventory, cluster: Cluster) -> Footprint | Unread:
 
 
 def _footprint(inventory: Inventory, cluster: Cluster) -> Footprint | Unread:
-    if cluster.body.agent_pool_profiles is None:
+    # A cluster has a pool, unless AKS hosts its system nodes: then their subnets stand in a profile of their own.
+    if cluster.body.agent_pool_profiles is None or not (cluster.pools or _hosted(cluster)):
         return Unread(
             cluster.id,
             "agentPoolProfiles is not in the cluster's data",
@@ -97,8 +98,12 @@ def _footprint(inventory: Inventory, cluster: Cluster) -> Footprint | Unread:
     named = _named(inventory, cluster)
     pools = cluster.pools
     with_subnet = [pool for pool in pools if pool.vnet_subnet_id]
-    managed = not with_subnet
-    incomplete = _incomplete(cluster, len(pools), len(with_subnet))
+    elsewhere = any(
+        roles & RIGHTS_ROLES and owned_elsewhere(cluster, network_id_of(shown[0].value))
+        for roles, shown in named.values()
+    )
+    managed = not with_subnet and not elsewhere
+    incomplete = _incomplete(cluster, len(pools), len(with_subnet), elsewhere=elsewhere)
     if managed:
         _add_managed(inventory, cluster, named)
     uses = tuple(
@@ -175,8 +180,9 @@ def _add_managed(inventory: Inventory, cluster: Cluster, named: _Named) -> None:
             _add(named, subnet.id, SubnetRole.NODE, cluster, "id", subnet.id)
 
 
-def _incomplete(cluster: Cluster, pools: int, with_subnet: int) -> Unread | None:
-    if 0 < with_subnet < pools:
+def _incomplete(cluster: Cluster, pools: int, with_subnet: int, *, elsewhere: bool) -> Unread | None:
+    """Why a cluster may use further subnets; `elsewhere`: something of it lies in a network of one's own."""
+    if 0 < with_subnet < pools or (elsewhere and with_subnet < pools and not _hosted(cluster)):
         return Unread(
             cluster.id,
             f"{with_subnet} of {pools} agent pools name a subnet, which AKS does not allow",
@@ -184,7 +190,8 @@ def _incomplete(cluster: Cluster, pools: int, with_subnet: int) -> Unread | None
             "cluster-unreadable",
         )
     profile = cluster.body.node_provisioning_profile
-    if profile and (profile.mode or "").casefold() == "auto":
+    # Only AKS Automatic hosts system nodes, and it always provisions the others; the index may not know the mode yet.
+    if _hosted(cluster) or (profile and (profile.mode or "").casefold() == "auto"):
         return Unread(
             cluster.id,
             "node auto-provisioning may place nodes in subnets that only the cluster itself knows",
@@ -192,6 +199,12 @@ def _incomplete(cluster: Cluster, pools: int, with_subnet: int) -> Unread | None
             "node-auto-provisioning",
         )
     return None
+
+
+def _hosted(cluster: Cluster) -> bool:
+    """Whether AKS hosts the system nodes of the cluster."""
+    profile = cluster.body.hosted_system_profile
+    return profile is not None and profile.enabled is not False
 
 
 def owned_elsewhere(cluster: Cluster, network_id: str) -> bool:
@@ -225,7 +238,10 @@ def subnets_of_group(inventory: Inventory, group: ContainerGroup) -> tuple[str, 
                 for ip in nic.properties.ip_configurations or ()
                 if ip.properties
             ]
-            return tuple(dict.fromkeys(subnet_id for subnet_id in found if subnet_id))
+            named = tuple(dict.fromkeys(subnet_id for subnet_id in found if subnet_id))
+            return named or Unread(
+                profile.id, "the network profile's data name no subnet", "collect again", "network-profile-unread"
+            )
 
 
 def networks_of_group(inventory: Inventory, group: ContainerGroup) -> tuple[str, ...] | Unread:

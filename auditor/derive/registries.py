@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from auditor.derive.footprint import InferenceSubnet
 from auditor.derive.links import workspaces_of
+from auditor.derive.workspaces import settings_of
 from auditor.inventory import Inventory
 from auditor.inventory.records import (
     Cluster,
@@ -61,8 +62,16 @@ def workspaces_at(inventory: Inventory, where: InferenceSubnet) -> Listing[Works
 
 def _uses(inventory: Inventory, workspaces: Listing[Workspace]) -> Listing[RegistryUse]:
     named: dict[str, tuple[str, list[str]]] = {}
+    missing = workspaces.missing
     for workspace in workspaces:
         registry_id = workspace.body.container_registry
+        if not registry_id:
+            # A project uses what its hub has.
+            match settings_of(inventory, workspace):
+                case Unread() as unread:
+                    missing = missing or unread
+                case holder:
+                    registry_id = holder.body.container_registry
         if registry_id:
             named.setdefault(key_of(registry_id), (registry_id, []))[1].append(workspace.id)
     for registry_id in inventory.configured.registries:
@@ -70,7 +79,7 @@ def _uses(inventory: Inventory, workspaces: Listing[Workspace]) -> Listing[Regis
     uses = tuple(
         RegistryUse(spelled, inventory.find(Registry, key), tuple(why)) for key, (spelled, why) in sorted(named.items())
     )
-    return Listing(uses, workspaces.missing)
+    return Listing(uses, missing)
 
 
 def registries_at(inventory: Inventory, where: InferenceSubnet) -> Listing[RegistryUse]:

@@ -41,6 +41,7 @@ from auditor.api import (
     VirtualNetwork,
     check,
     connected_peerings,
+    endpoints_in,
     endpoints_of,
     failed,
     interfaces_in,
@@ -188,6 +189,8 @@ class _Place:
         for reference in self.subnet.body.private_endpoints or ():
             if reference.id:
                 found.setdefault(reference.id, self.subnet.show("properties.privateEndpoints[].id", reference.id))
+        for endpoint in endpoints_in(self.inventory, self.subnet.key):
+            found.setdefault(endpoint.id, endpoint.show("properties.subnet.id", self.subnet.id))
         for nic in interfaces_in(self.inventory, self.subnet.key):
             path = "properties.ipConfigurations[].properties.subnet.id"
             found.setdefault(nic.id, nic.show(path, self.subnet.id))

@@ -38,6 +38,7 @@ from auditor.api import (
     Unread,
     Verdict,
     check,
+    endpoints_in,
     failed,
     footprint,
     key_of,
@@ -192,12 +193,20 @@ def _guests(subnet: Subnet, use: InferenceSubnet, inventory: Inventory) -> Itera
             clusters=[cluster.name for cluster in use.clusters],
             **facts,
         )
-    endpoints = [reference.id for reference in subnet.body.private_endpoints or () if reference.id]
-    if endpoints:
+    # The network's own row may be older than the endpoint's: either shows it.
+    shown = {
+        key_of(reference.id): (reference.id, subnet.show("properties.privateEndpoints[].id", reference.id))
+        for reference in subnet.body.private_endpoints or ()
+        if reference.id
+    }
+    for endpoint in endpoints_in(inventory, subnet.key):
+        shown.setdefault(endpoint.key, (endpoint.id, endpoint.show("properties.subnet.id", endpoint.subnet_id)))
+    if shown:
+        endpoints = [endpoint_id for endpoint_id, _ in shown.values()]
         yield failed(
             "private-endpoints-in-it",
             "{subnet} holds the private endpoints {guests}",
-            subnet.show("properties.privateEndpoints[].id", endpoints),
+            *(evidence for _, evidence in shown.values()),
             related=endpoints,
             guests=[endpoint.rsplit("/", 1)[-1] for endpoint in endpoints],
             **facts,

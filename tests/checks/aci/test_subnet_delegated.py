@@ -29,6 +29,14 @@ def malformed() -> Thing:
 
 PROFILE = arm("ml", "Microsoft.Network/networkProfiles", "old")
 
+
+def by_empty_profile() -> Thing:
+    made = container_group(networkProfile={"id": PROFILE})
+    body = {"id": PROFILE, "type": "microsoft.network/networkprofiles", "name": "old", "properties": {}}
+    made.parts.append(Thing(PROFILE, [body]))
+    return made
+
+
 CASES = {
     "delegated": (container_group(into=subnet("aci", delegated_to=ACI)), "pass", "delegated"),
     "odd casing": (container_group(into=subnet("aci", delegated_to=ACI.upper())), "pass", "delegated"),
@@ -44,6 +52,7 @@ CASES = {
     "profile unreadable": (
         container_group(networkProfile={"id": PROFILE}), "unknown", "network-profile-unread"
     ),
+    "profile that names no subnet": (by_empty_profile(), "unknown", "network-profile-unread"),
     "public": (container_group(), "not-applicable", "no-vnet"),
 }  # fmt: skip
 

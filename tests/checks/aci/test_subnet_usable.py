@@ -88,6 +88,9 @@ CASES: dict[str, tuple[Any, str, str]] = {
     "a private endpoint": (
         container_group(into=here(privateEndpoints=[{"id": arm("net", "Microsoft.Network/privateEndpoints", "pe")}])),
         "fail", "shared"),
+    "a private endpoint that the network's row does not show yet": (
+        [container_group(into=here()),
+         private_endpoint("pe", to=registry("other"), into=here(), group_id="registry")], "fail", "shared"),
     "AKS nodes": ([container_group(into=here()), cluster(nodes=here())], "fail", "shared"),
     "another service's link": (linked("Microsoft.Web/serverFarms"), "fail", "other-service"),
     "other subscription": (

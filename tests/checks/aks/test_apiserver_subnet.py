@@ -4,7 +4,21 @@ from typing import Any
 
 import pytest
 
-from tests.estate import SUB, SubnetThing, Thing, arm, audit, balancer, cluster, frontend, outcomes, pool, subnet
+from tests.estate import (
+    SUB,
+    SubnetThing,
+    Thing,
+    arm,
+    audit,
+    balancer,
+    cluster,
+    frontend,
+    outcomes,
+    pool,
+    private_endpoint,
+    storage,
+    subnet,
+)
 
 CHECK = "aks-apiserver-subnet"
 AKS = "Microsoft.ContainerService/managedClusters"
@@ -52,6 +66,9 @@ ON_SUBNET: dict[str, tuple[list[Thing], str, str]] = {
     "no prefix": ([ml(api(None))], "unknown", "prefix-unread"),
     "prefix that is none": ([ml(api("10.0.16.0/99"))], "unknown", "prefix-unparsable"),
     "private endpoint": ([ml(api(privateEndpoints=[{"id": ENDPOINT}]))], "fail", "private-endpoints-in-it"),
+    "private endpoint that the network's row does not show yet": (
+        [ml(api()), private_endpoint("pe", to=storage(), into=api(), group_id="blob")],
+        "fail", "private-endpoints-in-it"),
     "a machine": ([ml(api(**configurations(MACHINE)))], "fail", "guests-in-it"),
     "nodes by their interfaces": ([ml(api(**configurations(NODE)))], "fail", "guests-in-it"),
     "something that is no id": ([ml(api(**configurations("x")))], "fail", "guests-in-it"),

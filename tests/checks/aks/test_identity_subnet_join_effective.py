@@ -66,6 +66,9 @@ CASES = {
         [cluster(nodes=NODES, identity="none"), grant(on=rg("net"))], "unknown", "identity-unreadable"),
     "a service principal, and no Microsoft Graph": (
         [cluster(nodes=NODES, identity="none", client_id=APPLICATION)], "unknown", "graph-not-permitted"),
+    "neither pools nor hosted system nodes in the data": ([cluster(pools=[])], "unknown", "cluster-unreadable"),
+    "system nodes that AKS hosts in its own network": (
+        [cluster(pools=[], hostedSystemProfile={"enabled": True})], "not-applicable", "managed-vnet"),
     "managed network": ([cluster()], "not-applicable", "managed-vnet"),
 }  # fmt: skip
 
@@ -73,6 +76,25 @@ CASES = {
 @pytest.mark.parametrize(("estate", "outcome", "reason"), CASES.values(), ids=CASES)
 def test_outcome(estate: list[Thing], outcome: str, reason: str) -> None:
     assert outcomes(audit(CHECK, estate)) == [(outcome, reason)]
+
+
+def test_the_subnets_of_hosted_system_nodes_are_judged_though_no_pool_names_one() -> None:
+    hosted = {"enabled": True, "systemNodeSubnetID": NODES.id, "nodeSubnetID": subnet("user", "10.4.0.0/16").id}
+    found = audit(CHECK, cluster(pools=[], hostedSystemProfile=hosted), NODES, grant(on=NODES))
+    assert outcomes(found) == [
+        ("fail", "role-on-other-scope"),
+        ("pass", "granted-on-subnet"),
+        ("unknown", "node-auto-provisioning"),
+    ]
+
+
+def test_an_api_server_in_an_own_network_says_that_the_nodes_are_there_too() -> None:
+    api = subnet("api", "10.4.0.0/28")
+    inside = cluster(api_server={"enableVnetIntegration": True, "subnetId": api.id}, parts=[api])
+    assert outcomes(audit(CHECK, inside, grant(on=api))) == [
+        ("pass", "granted-on-subnet"),
+        ("unknown", "cluster-unreadable"),
+    ]
 
 
 def test_each_subnet_has_a_finding_of_its_own() -> None:

@@ -78,6 +78,13 @@ def hubs(*, via: str = "Connected", beyond: bool = False) -> list[Thing]:
     ]
 
 
+def without_group(endpoint: Thing) -> Thing:
+    """The endpoint, whose data do not say what of the target it leads to."""
+    [connection] = endpoint.rows[0]["properties"]["privateLinkServiceConnections"]
+    del connection["properties"]["groupIds"]
+    return endpoint
+
+
 CLOSED = storage(**OFF)
 PODS = subnet("pods", "10.0.8.0/22")
 PODS_SERVED = subnet("pods", "10.0.8.0/22", endpoints=["Microsoft.Storage.Global"])
@@ -106,6 +113,19 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
         ml(CLOSED, pe(CLOSED, zoned=False), private_zone(BLOB, NET, records={"models": "10.0.200.4"})),
         "pass", "private-endpoint"),
     "endpoint of another group": (ml(CLOSED, pe(CLOSED, group_id="file")), "fail", "no-path"),
+    "group of the endpoint not in the data": (
+        ml(CLOSED, without_group(pe(CLOSED))), "unknown", "endpoint-unread"),
+    "two endpoints within reach, the name resolves to the second": (
+        ml(CLOSED,
+           private_endpoint("a", to=CLOSED, into=PE_HUB, group_id="blob", address="10.200.0.4", group="hub"),
+           pe(CLOSED), *hubs()), "pass", "private-endpoint"),
+    "two endpoints within reach, the name resolves to neither": (
+        ml(CLOSED,
+           private_endpoint("a", to=CLOSED, into=PE_HUB, group_id="blob", address="10.200.0.4", group="hub"),
+           pe(CLOSED, linked=None), *hubs()), "fail", "dns"),
+    "the platform's own address as DNS server": (
+        ml(CLOSED, pe(CLOSED), vnet("net", prefixes=["10.0.0.0/16"], dns=["168.63.129.16"])),
+        "pass", "private-endpoint"),
     "endpoint not approved": (ml(CLOSED, pe(CLOSED, status="Pending")), "fail", "endpoint-not-approved"),
     "endpoint in a peer": (ml(CLOSED, pe(CLOSED, PE_HUB), *hubs()), "pass", "private-endpoint"),
     "endpoint in a peer that is not connected": (
@@ -148,6 +168,15 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
         ml(storage(networkAcls={"defaultAction": "deny", "virtualNetworkRules": [
             {"id": SERVED.id.upper().replace("/SUBSCRIPTIONS", "/subscriptions"), "action": "allow"}]}),
            nodes=SERVED), "pass", "service-endpoint"),
+    # The subnet was deleted and made again: the rule still names it and lets nobody in until it is added anew.
+    "service endpoint, rule of a subnet deleted since": (
+        ml(storage(networkAcls={"defaultAction": "Deny", "virtualNetworkRules": [
+            {"id": SERVED.id, "action": "Allow", "state": "NetworkSourceDeleted"}]}), nodes=SERVED),
+        "fail", "no-path"),
+    "service endpoint, rule in force": (
+        ml(storage(networkAcls={"defaultAction": "Deny", "virtualNetworkRules": [
+            {"id": SERVED.id, "action": "Allow", "state": "Succeeded"}]}), nodes=SERVED),
+        "pass", "service-endpoint"),
     "service endpoint, without trusted services": (
         ml(storage(**acls(subnets=(SERVED,), bypass="None")), nodes=SERVED), "warn", "no-bypass"),
     "service endpoint without rule": (ml(storage(**DENY), nodes=SERVED), "fail", "no-path"),

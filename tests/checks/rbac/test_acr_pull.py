@@ -17,6 +17,7 @@ from tests.estate import (
     attached,
     audit,
     cluster,
+    compute,
     deny,
     gap,
     grant,
@@ -60,6 +61,14 @@ def kubelet_holds(role_guid: str = ACR_PULL, on: Thing | str = IMAGES, **more: A
     return grant(KUBELET, role_guid, on=on, **more)
 
 
+HUB = workspace("hub", registry=IMAGES)
+
+
+def project() -> list[Thing]:
+    made = workspace("project", kind="Project", hubResourceId=HUB.id)
+    return [ML, made, compute(ML, of=made)]
+
+
 PRINCIPALS = cluster(nodes=subnet(), identity="none", kubelet=None, client_id=APPLICATION)
 MASKED = cluster(nodes=subnet(), kubelet="00000000-0000-0000-0000-000000000000")
 SHORT = cluster(nodes=subnet(), kubelet=None)
@@ -67,6 +76,9 @@ TABLE_UNREAD = gap(f"/subscriptions/{SUB}", "microsoft.authorization/roleassignm
 
 CASES = {
     "AcrPull on the registry": ([*using(), kubelet_holds()], "pass", "granted"),
+    # A project uses the registry of its hub.
+    "of a project, by its hub": ([*project(), HUB, kubelet_holds()], "pass", "granted"),
+    "of a project, its hub unread": ([*project(), gap(HUB.id), kubelet_holds()], "unknown", "registries-unread"),
     "inherited from the group": ([*using(), kubelet_holds(on=rg("ml"))], "pass", "granted"),
     "Reader pulls, by */read": ([*using(), kubelet_holds(READER)], "pass", "granted"),
     "the service principal pulls": (
