@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from auditor.collect import Clock, Collected, CollectRequest
     from auditor.confirm import Link, Overrides
     from auditor.drift import Against
+    from auditor.history.store import Beside
     from auditor.waivers import WaiverRule
 
 _SHOWN_BROKEN = 10
@@ -83,12 +84,16 @@ def scan(
     stdin: BinaryIO | None = None,
     stop: Callable[[], bool] | None = None,
     waiting: Clock | None = None,
+    beside: Beside | None = None,
+    persistent: bool = False,
 ) -> ScanResult:
     """Audit what the settings name and compare it with the baseline.
 
     `environment` gives credentials and endpoints, `clock` the time of the run, `stop` is asked between requests whether
-    to give up, `waiting` replaces time for the collector (tests). Raises AuditorError for what ends a scan without a
-    result; what merely could not be read is in the report's gaps.
+    to give up, `waiting` replaces time for the collector (tests), `beside` writes what is to stand with the run in the
+    history or not at all; what it raises, if it is no HistoryProblem, ends the scan. `persistent` waits a while for a
+    history whose server is away. Raises AuditorError for what ends a scan without a result; what merely could not be
+    read is in the report's gaps.
     """
     started = clock()
     profile = resolve_cloud(settings.cloud, environment, settings.custom_cloud)
@@ -105,7 +110,7 @@ def scan(
         _judged, settings, profile, catalogue, collected=collected, started=started, run_id=run_id(started)
     )
     report = judge(inventory, progress=progress)
-    against, notes = _baseline(report, settings, environment)
+    against, notes = _baseline(report, settings, environment, persistent=persistent)
     report = _compared(report, against, inventory)
     if collected is None:
         report = _attributed(report, against, inventory)
@@ -119,7 +124,7 @@ def scan(
         with _link(_request(settings, profile, environment), waiting, stop) as link:
             report, inventory = _looked_at_again(report, inventory, collected, against, again, link)
     report = _completed(report, settings, given, inventory, clock, notes)
-    report = _remembered(report, settings, inventory, environment)
+    report = _remembered(report, settings, inventory, environment, beside, persistent=persistent)
     return ScanResult(report, exit_status(report, settings), inventory, collected)
 
 
@@ -534,14 +539,22 @@ def _completed(
     )
 
 
-def _remembered(report: Report, settings: Settings, inventory: Inventory, environment: Mapping[str, str]) -> Report:
+def _remembered(
+    report: Report,
+    settings: Settings,
+    inventory: Inventory,
+    environment: Mapping[str, str],
+    beside: Beside | None,
+    *,
+    persistent: bool,
+) -> Report:
     if settings.no_history:
         return report
     from auditor.history import HistoryProblem, open_history
 
     try:
-        with open_history(settings.history, environment) as history:
-            history.save(report, audited_resources(inventory), scope_read=_scope_reading(inventory))
+        with open_history(settings.history, environment, persistent=persistent) as history:
+            history.save(report, audited_resources(inventory), scope_read=_scope_reading(inventory), beside=beside)
     except HistoryProblem as problem:
         note = Note(kind="history", text=f"this run was not remembered: {problem.message}")
         run = msgspec.structs.replace(report.run, notes=(*report.run.notes, note))
@@ -550,7 +563,7 @@ def _remembered(report: Report, settings: Settings, inventory: Inventory, enviro
 
 
 def _baseline(
-    report: Report, settings: Settings, environment: Mapping[str, str]
+    report: Report, settings: Settings, environment: Mapping[str, str], *, persistent: bool
 ) -> tuple[Against | None, tuple[Note, ...]]:
     from auditor.history import HistoryProblem
 
@@ -571,7 +584,7 @@ def _baseline(
     try:
         from auditor.history import open_history
 
-        with open_history(settings.history, environment) as history:
+        with open_history(settings.history, environment, persistent=persistent) as history:
             return history.baseline_for([scope.id for scope in report.run.scopes], choice), ()
     except HistoryProblem as problem:
         if choice != "auto":

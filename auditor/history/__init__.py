@@ -6,6 +6,7 @@ SQLAlchemy and Alembic are imported only when a history is opened, Alembic only 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -25,12 +26,28 @@ def open_history(
     *,
     create: bool = True,
     patience_s: float = 30.0,
+    persistent: bool = False,
 ) -> History:
     """The history at an SQLAlchemy URL; without one, where AUDITOR_HISTORY says, else in the user's data directory.
 
     Its schema is brought up to date first. `create=False` refuses a place where none is yet; `patience_s` is how long
-    to wait for another scan that writes. Raises HistoryProblem, which a scan survives with a note.
+    to wait for another scan that writes; with `persistent`, a server that is away is tried again for a while. Raises
+    HistoryProblem, which a scan survives with a note.
     """
+    from auditor.history.problems import went_away
+    from auditor.history.store import PAUSES_S
+
+    for pause_s in PAUSES_S if persistent else ():
+        try:
+            return _opened(url, environ, create=create, patience_s=patience_s)
+        except HistoryProblem as problem:
+            if not went_away(problem):
+                raise
+            time.sleep(pause_s)
+    return _opened(url, environ, create=create, patience_s=patience_s)
+
+
+def _opened(url: str | None, environ: Mapping[str, str] | None, *, create: bool, patience_s: float) -> History:
     from auditor.history.engine import connect
     from auditor.history.store import History
     from auditor.history.upgrade import bring_up_to_date

@@ -32,6 +32,18 @@ def told_plainly(place: str, doing: str) -> Iterator[None]:
         raise HistoryProblem(f"cannot {doing} the history {place}: {error.strerror or error}") from error
 
 
+def went_away(problem: HistoryProblem) -> bool:
+    """Whether a connection broke, or its server is just starting or stopping: worth another try."""
+    from sqlalchemy.exc import OperationalError
+
+    cause = problem.__cause__
+    return isinstance(cause, OperationalError) and (
+        cause.connection_invalidated
+        or getattr(cause.orig, "sqlstate", None) in ("57P01", "57P02", "57P03")
+        or (type(cause.orig).__module__.startswith("psycopg") and getattr(cause.orig, "sqlstate", None) is None)
+    )
+
+
 def _plain(place: str, doing: str, said: str) -> HistoryProblem:
     first = said.strip().splitlines()[0] if said.strip() else "no reason given"
     for symptom, message, hint in _KNOWN:

@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from auditor.drift import Against
 from auditor.findings import Finding, Report, ResourceChange
 from auditor.history import baseline, pruning, reports, saving
 from auditor.history.engine import place, reading, writing
-from auditor.history.problems import HistoryProblem
+from auditor.history.problems import HistoryProblem, went_away
 from auditor.history.records import RunRow, Stay, TrendPoint
 from auditor.history.rows import scope_set_key
 from auditor.history.tables import run
 
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
-"""How long to wait for a database server that went away in mid-write before each new try."""
+Beside = Callable[[Connection, Report], None]
+"""What else is written in the transaction that keeps a run: both stand afterwards, or, where it raises, neither."""
+
+PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+"""How long to wait for a database server that went away before each new try."""
 
 
 class History:
@@ -52,20 +55,24 @@ class History:
         resources: Iterable[ResourceChange] | None = None,
         *,
         scope_read: Callable[[str], bool] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """Keep a run, whole or not at all. Saving the same run again changes nothing.
 
         `resources` are the run's audited resources; `scope_read` says whether the run would have seen a resource id if
-        it existed (None: told from the run's record). A server that goes away meanwhile is tried again for a while.
+        it existed (None: told from the run's record). A server that goes away meanwhile is tried again for a while, so
+        `beside` may be called for a run that an earlier try has kept, its answer lost.
         """
         listed = None if resources is None else tuple(resources)
-        for pause_s in (*_PAUSES_S, None):
+        for pause_s in (*PAUSES_S, None):
             try:
                 with writing(self._engine) as connection:
                     saving.save(connection, report, listed, scope_read)
+                    if beside is not None:
+                        beside(connection, report)
                 return
             except HistoryProblem as problem:
-                if pause_s is None or not _went_away(problem):
+                if pause_s is None or not went_away(problem):
                     raise
                 self._pause(pause_s)
 
@@ -138,13 +145,3 @@ class History:
                 return pruning.superfluous(connection, keep, before)
         with writing(self._engine) as connection:
             return pruning.prune(connection, keep, before)
-
-
-def _went_away(problem: HistoryProblem) -> bool:
-    """Whether a connection broke, or its server is just starting or stopping: worth another try."""
-    cause = problem.__cause__
-    return isinstance(cause, sa.exc.OperationalError) and (
-        cause.connection_invalidated
-        or getattr(cause.orig, "sqlstate", None) in ("57P01", "57P02", "57P03")
-        or (type(cause.orig).__module__.startswith("psycopg") and getattr(cause.orig, "sqlstate", None) is None)
-    )

@@ -194,10 +194,13 @@ firing = sa.Table(
     sa.Column("schedule", sa.Text, primary_key=True),
     sa.Column("local", sa.Text, primary_key=True),  # the wall clock's time: the firing's identity
     sa.Column("scheduled_at", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),  # running, done, missed, interrupted
+    sa.Column("state", sa.Text, nullable=False),  # running, done, failed, missed, interrupted, before
     sa.Column("instance", sa.BigInteger, nullable=False),
     sa.Column("told_at", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+    # Counted up whenever somebody begins: only the newest may say what became of it, and only once.
+    sa.Column("attempt", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("run_id", sa.Text),  # written in the transaction that keeps the run
 )
 
 outgoing = sa.Table(

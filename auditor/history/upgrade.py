@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Engine
 from auditor.history.engine import place, reading, writing
 from auditor.history.problems import HistoryProblem, NewerHistory
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every schema there has been, oldest first. A migration script of each lies in `migrations/versions`."""
 
 _UPGRADE_LOCK = 0x61756469746F72  # any number, the same for all who upgrade one PostgreSQL database

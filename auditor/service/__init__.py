@@ -4,11 +4,13 @@
 asked for.
 """
 
-from auditor.service.nightly import Interrupted, Night, Tally, serve, serve_plans
+from auditor.service.loop import Failed, Interrupted, Night, Tally
+from auditor.service.nightly import serve, serve_plans
 from auditor.service.plans import Plan, read_plans
 from auditor.service.schedule import Schedule, parse_schedule
 
 __all__ = [
+    "Failed",
     "Interrupted",
     "Night",
     "Plan",

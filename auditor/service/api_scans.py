@@ -40,6 +40,8 @@ from auditor.service.records import (
     shown,
 )
 
+_LOOK_S = 1.0
+"""So often the database is asked how a scan of another instance goes."""
 _TICK_S = 15.0
 """A silent stream says so often that it is alive; proxies cut those that do not."""
 
@@ -115,7 +117,7 @@ def cancel_scan(request: Heard, house: TheHouse, job_id: JobId) -> ScanShown:
     job_called(house, job_id)
     job = house.desk.cancel(job_id)
     if job is None:
-        raise Trouble(409, "finished", "the scan is finished, or another instance has it")
+        raise Trouble(409, "finished", "the scan is finished")
     log_deed(request, "scan.cancel", job=job_id)
     return shown(job)
 
@@ -169,9 +171,19 @@ async def _events(house: House, job: Job, version: int) -> AsyncIterator[ServerS
         finally:
             with live.lock:
                 live.listeners.discard(wake)
-    ended = await asyncio.to_thread(jobs.job_with_id, house.engine, job.id)
-    if ended is not None and not job.finished:
-        yield _state(ended)
+    seen = job
+    while not seen.finished:
+        now = await asyncio.to_thread(jobs.job_with_id, house.engine, job.id)
+        if now is None:
+            return
+        if now.state != seen.state or live is not None:
+            yield _state(now)
+        if now.finished or live is not None:
+            return
+        # Another instance has it, which alone knows how far it is.
+        seen = now
+        yield ServerSentEventMessage(comment="elsewhere")
+        await asyncio.sleep(_LOOK_S)
 
 
 def _state(job: Job) -> ServerSentEventMessage:

@@ -6,10 +6,12 @@ The database remembers what was asked and what became of it (`jobs`); how far a 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +21,7 @@ from auditor.collect import Stopped
 from auditor.errors import AuditorError
 from auditor.history import HistoryProblem
 from auditor.service import jobs
+from auditor.service.firings import Overtaken
 from auditor.service.jobs import Asked, Job, ScanRequest, State
 from auditor.service.store import stamp
 from auditor.values import Progress
@@ -27,9 +30,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from auditor.findings import Report
+    from auditor.history.store import Beside
 
 WORKERS = 1
 """Scans at a time: the quota is an identity's, so more of them would only wait for each other."""
+
+LOOK_EVERY_S = 2.0
+"""So often a running scan asks the database whether somebody gave it up by way of another instance."""
 
 _DEFECT = 70
 """sysexits' EX_SOFTWARE: apart from every status that tells of an estate."""
@@ -43,12 +50,16 @@ class Closing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One scan, as the worker is told. `stop` is asked between requests to Azure whether to give up."""
+    """One scan, as the worker is told. `stop` is asked between requests to Azure whether to give up.
+
+    `beside` is to be written in the transaction that keeps the run.
+    """
 
     job_id: str
     request: ScanRequest
     stop: Callable[[], bool]
     progress: Progress
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,9 @@ class Live:
     stop: threading.Event = field(default_factory=threading.Event)
     why_stopped: State = "cancelled"
     also_stop: Callable[[], bool] = lambda: False
+    beside: Beside | None = None
+    look_at: float = 0.0
+    """When the database is asked again whether to give up, on the monotonic clock."""
     finished: threading.Event = field(default_factory=threading.Event)
     state: State | None = None
     """What became of it, once it is finished; `outcome` is what it gave, if anything."""
@@ -146,12 +160,16 @@ class Desk:
         idempotency_key: str | None = None,
         *,
         also_stop: Callable[[], bool] = lambda: False,
+        beside: Beside | None = None,
         beyond: bool = False,
     ) -> Asked:
         """Ask for a scan; `beyond` the length that the queue may have for others.
 
+        A scan that is under way already keeps the `also_stop` and `beside` that it began with.
+
         Raises jobs.QueueFull, jobs.KeyReused, Closing, HistoryProblem.
         """
+        self.housekeep()  # a scan that is over must not be joined because nobody could write that down
         with self._lock:
             if self._closing:
                 raise Closing
@@ -165,7 +183,7 @@ class Desk:
                 most_queued=sys.maxsize if beyond else self._most_queued,
             )
             if asked.how == "new":
-                self._live[asked.job.id] = Live(asked.job.id, also_stop=also_stop)
+                self._live[asked.job.id] = Live(asked.job.id, also_stop=also_stop, beside=beside)
                 self._waiting.put(asked.job.id)
             return asked
 
@@ -175,20 +193,22 @@ class Desk:
             return self._live.get(job_id)
 
     def cancel(self, job_id: str) -> Job | None:
-        """Give a scan up: at once if it waits, between two requests if it runs. None if it is finished."""
-        live = self.live(job_id)
-        if live is None:
-            return None
+        """Give a scan up: at once if it waits, between two requests if it runs. None if it is finished.
+
+        One of another instance as well: that one asks the database while it scans. Raises HistoryProblem.
+        """
         # A worker may take it from the queue at this very moment: then it is running, and told to stop.
         job = jobs.move(
             self._engine, job_id, "cancelled", unless=("running", "cancelling"), finished_at=stamp(self._clock())
         )
+        live = self.live(job_id)
         if job is not None:
-            live.state = "cancelled"
-            self._forget(live)
+            if live is not None:
+                live.state = "cancelled"
+                self._forget(live)
             return job
         job = jobs.move(self._engine, job_id, "cancelling")
-        if job is not None:
+        if job is not None and live is not None:
             live.stop.set()
             live.tell()
         return job
@@ -243,13 +263,17 @@ class Desk:
         except HistoryProblem as problem:
             self._settle(live, "failed", note=problem.message)
             return
-        if job is None:
-            live.state = live.state or "interrupted"
+        if job is None:  # somebody gave it up, here or by way of another instance
+            live.state = live.state or "cancelled"
             self._forget(live)
             return
         live.progress("scan", 0, None)
+        stop = functools.partial(self._stops, live)
         try:
-            outcome = self._scan(Order(live.job_id, job.request, live.stops, live.progress))
+            outcome = self._scan(Order(live.job_id, job.request, stop, live.progress, live.beside))
+        except Overtaken as overtaken:
+            live.outcome = Outcome(None, Overtaken.exit_status, overtaken.message)
+            self._settle(live, "interrupted", exit_status=Overtaken.exit_status, note=overtaken.message)
         except Stopped:
             state: State = live.why_stopped if live.stop.is_set() else "interrupted"
             self._settle(live, state, exit_status=Stopped.exit_status, note="it was stopped before it was done")
@@ -264,6 +288,21 @@ class Desk:
             live.outcome = outcome
             state = "done" if outcome.run_id is not None else "failed"
             self._settle(live, state, run_id=outcome.run_id, exit_status=outcome.exit_status, note=outcome.note[:1000])
+
+    def _stops(self, live: Live) -> bool:
+        """Whether a running scan is to give up, also if another instance was told so."""
+        if live.stops():
+            return True
+        with live.lock:
+            now = time.monotonic()
+            if now < live.look_at:
+                return False
+            live.look_at = now + LOOK_EVERY_S
+        with contextlib.suppress(HistoryProblem):  # who cannot ask goes on
+            job = jobs.job_with_id(self._engine, live.job_id)
+            if job is not None and job.state == "cancelling":
+                live.stop.set()
+        return live.stop.is_set()
 
     def _settle(self, live: Live, state: State, **values: object) -> None:
         live.state = state

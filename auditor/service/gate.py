@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+from auditor.history import HistoryProblem
 from auditor.service import audit_log
 from auditor.service.access import Door
 from auditor.service.identity import AuthorityDown, Refused
@@ -189,6 +190,8 @@ class Gate:
         except AuthorityDown:
             retry = {"Retry-After": "10"}
             raise Trouble(503, "authority-down", "bearer tokens cannot be judged now", retry) from None
+        except HistoryProblem:
+            raise Trouble(503, "history", "the history cannot be read or written now", {"Retry-After": "10"}) from None
         except Refused as refused:
             audit_log.note("refuse", by="-", address=_address(scope), why=str(refused), path=scope["path"])
             caller = None

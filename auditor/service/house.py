@@ -14,8 +14,8 @@ from auditor.service.access import Door
 from auditor.service.archive import Archive
 from auditor.service.desk import Desk
 from auditor.service.jobs import ScanRequest
+from auditor.service.loop import Tally
 from auditor.service.metrics import Meters
-from auditor.service.nightly import Tally
 from auditor.service.plans import Plan
 from auditor.service.records import ScanAsked
 

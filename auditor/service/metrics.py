@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from auditor.findings import Report
     from auditor.notify import Standing
     from auditor.notify.outbox import Result
-    from auditor.service.nightly import Tally
+    from auditor.service.loop import Tally
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
 

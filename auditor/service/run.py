@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from auditor.clouds import resolve_cloud
 from auditor.config import Settings
-from auditor.errors import UsageProblem
+from auditor.errors import AuditorError, UsageProblem
 from auditor.findings import Report
 from auditor.history import HistoryProblem
 from auditor.service import jobs
@@ -24,13 +24,14 @@ from auditor.service.gate import Limits
 from auditor.service.identity import EntraTokens
 from auditor.service.jobs import Job
 from auditor.service.leadership import Leadership, leadership_over
-from auditor.service.nightly import Interrupted, Night, Tally, serve_plans
+from auditor.service.loop import FOLLOW_S, LOOK_S, Failed, Interrupted, Night, Tally
+from auditor.service.nightly import serve_plans
 from auditor.service.options import Options
 from auditor.service.plans import Plan
 from auditor.service.store import new_instance, open_store
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
     from auditor.notify import Courier
     from auditor.service.archive import Archive
@@ -39,14 +40,17 @@ if TYPE_CHECKING:
 
 DRAIN_S = 30.0
 """So long a scan that was told to stop is waited for; it is asked between two requests to Azure."""
+_NOT_REMEMBERED = "this run was not remembered"
+"""How the note of a run begins that the history did not take (`auditor.scan`)."""
 _BURY_EVERY_S = 60.0
 _LOOK_EVERY_S = 1.0
-_LOOK_ELSEWHERE_S = 5.0
 
 Scan = Callable[[Settings, Order], tuple[Report, int]]
 """Scans as the settings say, remembers the run, and gives its report and exit status."""
 Write = Callable[[Settings, Report], Sequence[Path]]
 """Writes a scheduled scan's reports where its settings say."""
+Tell = Callable[[Report, Order], None]
+"""Sends on what a scan found, once its run is in the history: one that is not is scanned again, and told of then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,12 @@ class Told:
     say: Callable[[str], None]
     scan: Scan
     write: Write
+    tell: Tell = lambda report, order: None
     courier: Courier | None = None
-    """Who sends on what scans found; it is told of them by `scan`."""
+    """Who sends on what `tell` was told of."""
     drain_s: float = DRAIN_S
+    look_s: float = LOOK_S
+    follow_s: float = FOLLOW_S
     limits: Limits = field(default_factory=Limits)
 
 
@@ -182,6 +189,8 @@ class _Service:
             tally=self._tally,
             idle=self._look_after,
             stay=self._told.options.address is not None,
+            look_s=self._told.look_s,
+            follow_s=self._told.follow_s,
         )
 
     def drain(self) -> None:
@@ -201,8 +210,12 @@ class _Service:
         self._buried_at = now
         with contextlib.suppress(HistoryProblem):
             if self._leads:
-                jobs.bury(self._engine, self._leadership.alive, now)
+                self._bury()
+            self._firings.write_unsaved()
         self.desk.housekeep()
+
+    def _bury(self) -> None:
+        jobs.bury(self._engine, self._leadership.alive, self._told.clock())
 
     def _last_started(self, plan: Plan) -> datetime | None:
         """When the newest run of a schedule's scopes began; None if the history knows none."""
@@ -219,10 +232,17 @@ class _Service:
         from auditor.service.archive import NotThere
 
         report, status = self._told.scan(self._settings_for(order), order)
+        said = [note.text for note in report.run.notes if note.kind == "history"]
+        kept = not any(text.startswith(_NOT_REMEMBERED) for text in said)
         try:
             self._archive.run(report.run.id)
-        except (NotThere, HistoryProblem):
-            return Outcome(None, status, "the run was not remembered: the history could not be written", report)
+        except NotThere:
+            kept = False
+        except HistoryProblem:
+            pass  # it went away after the run was kept, or has taken it as little before
+        if not kept:
+            return Outcome(None, status, said[-1] if said else _NOT_REMEMBERED, report)
+        self._told.tell(report, order)
         return Outcome(report.run.id, status, "", report)
 
     def _settings_for(self, order: Order) -> Settings:
@@ -231,48 +251,82 @@ class _Service:
         return settings_for(order.request, self._told.settings, self._told.plans)
 
     def _night(self, night: Night) -> int:
-        """A scheduled scan: as one on demand, its reports written where the schedule says."""
+        """A scheduled scan: as one on demand, its reports written where the schedule says.
+
+        The run and the firing are written down together. Raises Interrupted, Failed.
+        """
+        plan = night.plan
+        outcome = self._outcome_of(self._asked(night), night)
+        if outcome.report is not None:
+            self._write(plan, outcome.report)
+        if outcome.run_id is None:
+            raise Failed(outcome.note or "it gave no run", outcome.exit_status)
+        return outcome.exit_status
+
+    def _asked(self, night: Night) -> Job:
+        """The night's own scan: one of the same scopes that somebody else asked for has other waivers and baselines."""
         from auditor.service.house import request_of
 
         plan = night.plan
-        request = request_of(plan.settings, schedule=plan.name)
-        try:
-            asked = self.desk.ask(
-                request,
-                f"schedule:{plan.name}",
-                also_stop=lambda: night.stop.is_set() or not self._still_leads(),
-                beyond=True,
-            )
-        except Closing:
-            raise Interrupted("the service is being stopped") from None
-        outcome = self._outcome_of(asked.job, night)
-        if outcome.report is not None:
-            self._told.write(plan.settings, outcome.report)
-        elif outcome.note:
-            self._told.say(f"{plan.name}: {outcome.note}")
-        return outcome.exit_status
+
+        def beside(connection: Connection, report: Report) -> None:
+            self._firings.seal(night.claim, connection, report.run.id)
+
+        while True:
+            try:
+                asked = self.desk.ask(
+                    request_of(plan.settings, schedule=plan.name),
+                    f"schedule:{plan.name}",
+                    also_stop=lambda: night.stop.is_set() or not self._still_leads(),
+                    beside=beside,
+                    beyond=True,
+                )
+            except Closing:
+                raise Interrupted("the service is being stopped") from None
+            if asked.how == "new":
+                return asked.job
+            self._wait_for(asked.job, night)
+
+    def _wait_for(self, job: Job, night: Night) -> None:
+        """Until another scan of the same scopes is finished, wherever it runs; or its instance has died."""
+        found: Job | None = job
+        while found is not None and not found.finished:
+            live = self.desk.live(job.id)
+            stopped = night.stop.wait(_LOOK_EVERY_S) if live is None else live.finished.wait(_LOOK_EVERY_S)
+            if night.stop.is_set() or (stopped and live is None):
+                raise Interrupted("the service is being stopped")
+            if not self._still_leads():
+                raise Interrupted("another instance leads")
+            self._bury()
+            found = jobs.job_with_id(self._engine, job.id)
 
     def _outcome_of(self, job: Job, night: Night) -> Outcome:
-        """What became of a scan, once it is finished. Raises Interrupted if it was stopped before."""
+        """What became of a night's scan, once it is finished. Raises Interrupted if it was stopped before."""
         live = self.desk.live(job.id)
-        if live is None:
-            return self._elsewhere(job, night)
+        if live is None:  # it was over before anybody could look
+            return self._written(job)
         while not live.finished.wait(_LOOK_EVERY_S):
             if night.stop.is_set() and not live.finished.wait(self._told.drain_s):
                 raise Interrupted("it did not stop in time")
         if live.state == "interrupted":
-            raise Interrupted("it was stopped before it was done")
+            raise Interrupted(live.outcome.note if live.outcome else "it was stopped before it was done")
         return live.outcome or Outcome(None, Interrupted.exit_status, f"the scan was {live.state}")
 
-    def _elsewhere(self, job: Job, night: Night) -> Outcome:
-        """The same scan is under way in another instance, or was finished a moment ago: as the database has it."""
-        found: Job | None = job
-        while found is not None and not found.finished:
-            if night.stop.wait(_LOOK_ELSEWHERE_S):
-                raise Interrupted("the service is being stopped")
-            found = jobs.job_with_id(self._engine, job.id)
+    def _written(self, job: Job) -> Outcome:
+        """What the database says of a scan that is finished."""
+        found = jobs.job_with_id(self._engine, job.id)
         if found is None or found.state == "interrupted":
             raise Interrupted("it was stopped before it was done")
         report = None if found.run_id is None else self._archive.report(found.run_id)
         status = found.exit_status if found.exit_status is not None else Interrupted.exit_status
-        return Outcome(found.run_id, status, found.note, report)
+        return Outcome(found.run_id, status, found.note or f"the scan was {found.state}", report)
+
+    def _write(self, plan: Plan, report: Report) -> None:
+        """Write a night's reports. If that fails, its run is still done: the report can be made from the history."""
+        try:
+            self._told.write(plan.settings, report)
+        except AuditorError as problem:
+            self._told.say(f"{plan.name}: the reports could not be written: {problem.message}")
+        except Exception as defect:  # noqa: BLE001 - one night's report must not end the service
+            said = " ".join(str(defect).split())
+            self._told.say(f"{plan.name}: the reports could not be written: {type(defect).__name__}: {said}")

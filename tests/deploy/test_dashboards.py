@@ -23,8 +23,8 @@ import requests
 from auditor.findings import Report
 from auditor.notify.rows import row_parcels, unpacked
 from auditor.report import render_ocsf, render_prometheus
+from auditor.service.loop import Tally
 from auditor.service.metrics import Meters, Outbox, exposition
-from auditor.service.nightly import Tally
 from auditor.values import Outcome, Severity
 from tests.report.sample import night
 

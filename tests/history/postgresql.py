@@ -80,6 +80,10 @@ class Cluster:
         """End the server."""
         self._control("stop", "-m", "immediate")
 
+    def begin(self) -> None:
+        """Start the server again."""
+        self._control("start")
+
     def _control(self, *what: str) -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories='{self.directory}' -c fsync=off"
         start = ("-o", options, "-l", str(self.directory / "log")) if what[0] == "start" else ()

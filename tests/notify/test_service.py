@@ -16,7 +16,8 @@ from auditor.history import open_history
 from auditor.replica import serve
 from tests.notify.receiving import Receiver
 from tests.report.factory import report
-from tests.service.test_process import ESTATE, Process
+from tests.service.process import Process
+from tests.service.test_process import ESTATE
 
 SECRET = "a secret of at least 24 bytes"
 

@@ -81,12 +81,136 @@ def test_a_failing_night_costs_no_other() -> None:
 
     simulation.at_night = fail_twice
     tally = simulation.run()
-    assert tally.by_status == {4: 1, 70: 1, 3: 1}
+    assert (tally.by_status, tally.missed) == ({4: 6, 70: 6, 3: 1}, 2)
     assert "scan of 2026-11-25T02:00 (UTC) ended with status 4: the endpoint is down" in simulation.lines
     assert (
-        "scan of 2026-11-26T02:00 (UTC) ended with status 70: ZeroDivisionError: a defect with lines"
+        "missed the scan of 2026-11-26T02:00 (UTC): it failed 6 times, at last: ZeroDivisionError: a defect with lines"
         in simulation.lines
     )
+
+
+def test_a_scan_that_fails_is_tried_again_with_growing_pauses_until_it_works() -> None:
+    simulation = Simulation(until=days(1))
+    begun: list[datetime] = []
+
+    def fail_thrice(night: Night) -> int:
+        begun.append(simulation.now)
+        if len(begun) < 4:
+            raise NothingRead("the authority is down")
+        return 0
+
+    simulation.at_night = fail_thrice
+    tally = simulation.run()
+    due = datetime(2026, 11, 25, 2, tzinfo=UTC)
+    assert begun == [due + timedelta(minutes=minutes) for minutes in (0, 5, 15, 35)]
+    assert (tally.by_status, tally.missed) == ({4: 3, 0: 1}, 0)
+    assert "the scan of 2026-11-25T02:00 (UTC) is tried again in 5 minutes" in simulation.lines
+    assert "scan of 2026-11-25T02:00 (UTC) ended with status 0" in simulation.lines
+
+
+def test_a_scan_that_never_works_is_missed_within_its_window() -> None:
+    simulation = Simulation(until=days(1))
+    begun: list[datetime] = []
+
+    def fail(night: Night) -> int:
+        begun.append(simulation.now)
+        simulation.now += timedelta(hours=1)  # it takes that long to find out
+        raise NothingRead("the authority is down")
+
+    simulation.at_night = fail
+    tally = simulation.run()
+    due = datetime(2026, 11, 25, 2, tzinfo=UTC)
+    assert begun[-1] <= due + timedelta(hours=6)
+    assert tally.missed == 1
+    assert (
+        f"missed the scan of 2026-11-25T02:00 (UTC): it failed {len(begun)} times, at last: the authority is down"
+        in simulation.lines
+    )
+
+
+def test_a_scan_that_fails_gives_way_to_the_next_of_its_schedule() -> None:
+    simulation = Simulation(until=START + timedelta(minutes=59))
+    begun: list[tuple[str, datetime]] = []
+
+    def fail(night: Night) -> int:
+        begun.append((night.local[-5:], simulation.now))
+        raise NothingRead("the authority is down")
+
+    simulation.at_night = fail
+    tally = simulation.run("*/30 * * * *")
+    # after 5 and 10 minutes; the third attempt would begin after the next was due
+    assert [local for local, _ in begun] == ["12:30"] * 3
+    assert tally.missed == 1
+    assert any("missed the scan of 2026-11-24T12:30 (UTC): it failed 3 times" in line for line in simulation.lines)
+
+
+def test_a_failed_scan_that_the_next_overtakes_is_stated_at_once() -> None:
+    simulation = Simulation(until=START + timedelta(hours=7))
+
+    def fail_first(night: Night) -> int:
+        if len(simulation.nights) == 1:
+            raise NothingRead("the authority is down")
+        return 0
+
+    def sleep() -> None:  # over the second attempt, and over the next firing
+        if len(simulation.nights) == 1:
+            simulation.now = datetime(2026, 11, 24, 18, 0, 1, tzinfo=UTC)
+
+    simulation.at_night, simulation.at_wait = fail_first, sleep
+    tally = simulation.run("0 */3 * * *")
+    assert simulation.scanned == ["2026-11-24T15:00", "2026-11-24T15:00", "2026-11-24T18:00"]
+    assert tally.missed == 0
+
+
+def test_a_failed_scan_that_two_others_overtook_is_stated() -> None:
+    simulation = Simulation(until=START + timedelta(hours=13))
+
+    def fail_first(night: Night) -> int:
+        if len(simulation.nights) == 1:
+            simulation.now = datetime(2026, 11, 24, 17, 59, 50, tzinfo=UTC)  # it took long to find out
+            raise NothingRead("the authority is down")
+        return 0
+
+    simulation.at_night = fail_first
+    tally = simulation.run("0 */3 * * *")
+    assert simulation.scanned == ["2026-11-24T15:00", "2026-11-24T18:00", "2026-11-24T21:00", "2026-11-25T00:00"]
+    assert tally.missed == 1
+    assert "missed the scan of 2026-11-24T15:00 (UTC): it failed: the authority is down" in simulation.lines
+
+
+def test_a_stop_while_a_scan_waits_for_its_next_attempt_ends_at_once() -> None:
+    simulation = Simulation(until=days(1))
+
+    def fail(night: Night) -> int:
+        simulation.stop.set()
+        raise NothingRead("the authority is down")
+
+    simulation.at_night = fail
+    tally = simulation.run()
+    assert (tally.by_status, tally.missed) == ({4: 1}, 0)
+
+
+def test_a_clock_set_back_does_not_put_off_the_next_attempt_for_years() -> None:
+    simulation = Simulation(until=days(1))
+    simulation.now = datetime(2036, 11, 25, 1, tzinfo=UTC)
+    simulation.until = datetime(2036, 11, 25, 12, tzinfo=UTC)
+    begun: list[datetime] = []
+
+    def fail_once(night: Night) -> int:
+        begun.append(simulation.now)
+        if len(begun) == 1:
+            raise NothingRead("the authority is down")
+        simulation.stop.set()
+        return 0
+
+    def set_back() -> None:
+        if len(begun) == 1 and simulation.now.year == 2036:
+            simulation.now = datetime(2026, 11, 25, 3, tzinfo=UTC)
+
+    simulation.at_night, simulation.at_wait = fail_once, set_back
+    simulation.run()
+    assert len(begun) == 2
+    assert begun[1] < datetime(2026, 11, 25, 4, tzinfo=UTC)
 
 
 def test_a_scan_longer_than_a_day_overtakes_nights_that_are_counted() -> None:

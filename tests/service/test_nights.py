@@ -1,25 +1,25 @@
-"""Nights of several schedules and instances over one database, by a clock that the tests turn; with kills at random."""
+"""Nights of several schedules and instances over one database, by a clock that the tests turn."""
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from auditor.config import Settings
-from auditor.errors import UsageProblem
+from auditor.errors import NothingRead, UsageProblem
 from auditor.history import HistoryProblem
 from auditor.history.tables import firing as firing_table
 from auditor.service import Interrupted, Night, Plan, Tally, parse_schedule, read_plans, serve_plans
-from auditor.service.firings import StoredFirings
+from auditor.service.firings import Claim, Overtaken, StoredFirings
 from auditor.service.leadership import DatabaseLock, FileLock, leadership_over
 from auditor.service.options import Options
 from auditor.service.schedule import Firing
@@ -156,7 +156,7 @@ def test_a_night_that_somebody_alive_is_at_is_left_to_them(cluster: Cluster) -> 
     other = StoredFirings(cluster.engine, 7, lambda: cluster.now, lambda instance: True)
     firing = cluster.plan().schedule.last(cluster.now)
     assert firing is not None
-    assert other.claim("nightly", firing)
+    assert isinstance(other.claim("nightly", firing), Claim)
     cluster.living.add(7)
     cluster.live(1, cluster.now + timedelta(hours=1))
     assert cluster.begun == []
@@ -225,13 +225,15 @@ def test_a_database_that_goes_and_comes_back_costs_a_wait_and_no_night(cluster: 
     class Shaky:
         unsaved = stored.unsaved
 
-        def claim(self, schedule: str, firing: Firing) -> bool:
+        def claim(self, schedule: str, firing: Firing) -> Claim | Literal["done", "busy"]:
             if cluster.now < gone["until"]:
                 raise HistoryProblem("cannot write to the history: the server went away")
             return stored.claim(schedule, firing)
 
         end = stored.end
+        tell = stored.tell
         newest = stored.newest
+        left = stored.left
 
     stop = threading.Event()
 
@@ -263,54 +265,83 @@ def test_what_became_of_a_night_is_written_once_the_database_is_back(tmp_path: P
     engine = open_store(f"sqlite:///{path}", {}, patience_s=0.05)
     stored = StoredFirings(engine, 1, lambda: START, lambda other: False)
     first, second = Firing(START, "2026-01-06T02:00"), Firing(START, "2026-01-07T02:00")
-    assert stored.claim("nightly", first)
+    claim = stored.claim("nightly", first)
+    assert isinstance(claim, Claim)
     with sa.create_engine(f"sqlite:///{path}").connect() as other:
         other.exec_driver_sql("BEGIN EXCLUSIVE")
-        stored.end("nightly", first, "done")
+        stored.end(claim, "done")
         assert stored.unsaved
-    assert stored.claim("nightly", second)
+    assert isinstance(stored.claim("nightly", second), Claim)
     assert not stored.unsaved
-    assert not stored.claim("nightly", first)
+    assert stored.claim("nightly", first) == "done"
     engine.dispose()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_soak_of_nights_with_kills_at_random(cluster: Cluster, seed: int) -> None:
-    """A hundred nights; processes die before, in and between scans, and stay away for up to three days.
+def test_a_night_that_was_killed_and_never_made_up_for_is_stated_to_be_missed(cluster: Cluster) -> None:
+    def kill(night: Night) -> None:
+        raise Killed
 
-    Every night up to the last start has exactly one whole scan, or is stated to be missed.
-    """
-    chance = random.Random(seed)
-    cluster.sleeps_s = 1800
-    end = after(100)
-    plans = (cluster.plan(), cluster.plan("weekly", "0 4 * * 1", timedelta(minutes=30)))
-    instance = 0
+    assert cluster.live(1, after(2), during=kill) is None
+    cluster.now = after(3)  # two more nights without anybody
+    cluster.live(2, after(3.1))
+    assert cluster.states() == {
+        ("nightly", "2026-01-05T02:00"): "before",
+        ("nightly", "2026-01-06T02:00"): "missed",
+        ("nightly", "2026-01-07T02:00"): "missed",
+        ("nightly", "2026-01-08T02:00"): "done",
+    }
 
-    def sometimes_die(night: Night) -> None:
-        if chance.random() < 0.25:
-            raise Killed
-        if chance.random() < 0.1:
-            night.stop.set()
-            raise Interrupted("told to stop")
 
-    while cluster.now < end:
-        instance += 1
-        cluster.live(instance, cluster.now + timedelta(hours=chance.randint(1, 200)), *plans, during=sometimes_die)
-        if chance.random() < 0.5:
-            cluster.now += timedelta(hours=chance.randint(1, 72))
-    cluster.live(instance + 1, cluster.now + timedelta(minutes=1), *plans)
-    states = cluster.states()
-    for plan in plans:
-        for firing in plan.schedule.after(START):
-            if firing.at >= end:
-                break
-            key = (plan.name, firing.local)
-            state = states.get(key)
-            assert (cluster.scanned[key], state) in ((1, "done"), (0, "missed"), (0, "interrupted")) or (
-                state == "running" and cluster.scanned[key] == 0
-            ), (key, state, cluster.scanned[key])
-    assert cluster.scanned.total() > 60
-    assert max(cluster.scanned.values()) == 1
+def test_a_night_that_failed_is_tried_again_also_after_a_restart(cluster: Cluster) -> None:
+    def fail(night: Night) -> None:
+        raise NothingRead("the authority is down")
+
+    cluster.live(1, datetime(2026, 1, 6, 2, 4, tzinfo=UTC), during=fail)
+    assert cluster.states()["nightly", "2026-01-06T02:00"] == "failed"
+    cluster.live(2, cluster.now + timedelta(minutes=1))
+    assert cluster.states()["nightly", "2026-01-06T02:00"] == "done"
+    assert cluster.begun == ["2026-01-06T02:00"] * 2
+
+
+def test_a_night_whose_owner_dies_while_another_leads_is_taken_over_without_a_restart(cluster: Cluster) -> None:
+    cluster.now = datetime(2026, 1, 6, 2, 5, tzinfo=UTC)
+    other = StoredFirings(cluster.engine, 7, lambda: cluster.now, lambda instance: True)
+    firing = cluster.plan().schedule.last(cluster.now)
+    assert firing is not None
+    assert isinstance(other.claim("nightly", firing), Claim)
+    cluster.living.add(7)  # it lost the lead, and still lives
+
+    def leads() -> bool:
+        if cluster.now > datetime(2026, 1, 6, 2, 30, tzinfo=UTC):
+            cluster.living.discard(7)
+        return True
+
+    cluster.live(1, after(1), leads=leads)
+    assert cluster.begun == ["2026-01-06T02:00"]
+    assert cluster.states()["nightly", "2026-01-06T02:00"] == "done"
+
+
+def test_who_was_overtaken_keeps_no_run(cluster: Cluster) -> None:
+    firing = Firing(START, "2026-01-06T02:00")
+    slow = StoredFirings(cluster.engine, 1, lambda: cluster.now, lambda other: True)
+    fast = StoredFirings(cluster.engine, 2, lambda: cluster.now, lambda other: False)
+    first, second = slow.claim("nightly", firing), fast.claim("nightly", firing)
+    assert isinstance(first, Claim)
+    assert isinstance(second, Claim)
+    with pytest.raises(Overtaken, match="somebody else took over"), cluster.engine.begin() as connection:
+        slow.seal(first, connection, "run-1")
+    slow.end(first, "done", "of no account")
+    assert cluster.states()["nightly", "2026-01-06T02:00"] == "running"
+    with cluster.engine.begin() as connection:
+        fast.seal(second, connection, "run-2")
+    with cluster.engine.begin() as connection:
+        fast.seal(second, connection, "run-2")  # the answer to the first was lost
+    with pytest.raises(Overtaken), cluster.engine.begin() as connection:
+        fast.seal(second, connection, "run-3")
+    fast.end(second, "failed", "its report could not be written")
+    assert cluster.states()["nightly", "2026-01-06T02:00"] == "done"  # its run is kept
+    fast.tell("nightly", firing, "missed", "of no account")
+    assert cluster.states()["nightly", "2026-01-06T02:00"] == "done"
 
 
 # ---------------------------------------------------------------- leadership
@@ -369,10 +400,10 @@ def test_a_firing_is_claimed_by_one_of_many(database: postgresql.Cluster) -> Non
     def claim(number: int) -> None:
         stored = StoredFirings(engines[number], number, lambda: START, lambda other: True)
         try:
-            if stored.claim("nightly", firing):
+            if isinstance(stored.claim("nightly", firing), Claim):
                 won.append(number)
         except HistoryProblem:  # another one was faster by a hair; the loop asks again, and learns so
-            if stored.claim("nightly", firing):
+            if isinstance(stored.claim("nightly", firing), Claim):
                 won.append(number)
 
     threads = [threading.Thread(target=claim, args=(number,)) for number in range(6)]
@@ -403,8 +434,9 @@ def test_a_scheduled_scan_goes_through_the_desk_and_writes_its_reports(world: Wo
     earlier = StoredFirings(engine, 1, lambda: world.now, lambda other: False)
     firing = plan.schedule.last(world.now - timedelta(days=1))
     assert firing is not None
-    earlier.claim("nightly", firing)
-    earlier.end("nightly", firing, "done")
+    claim = earlier.claim("nightly", firing)
+    assert isinstance(claim, Claim)
+    earlier.end(claim, "done")
     engine.dispose()
     with serving(world, Options(address=("127.0.0.1", 0)), plans=(plan,)) as running:
         world.wait_for("ended with status 1")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from auditor.notify import Standing
+from auditor.service.loop import Tally
 from auditor.service.metrics import Meters, Outbox, exposition
-from auditor.service.nightly import Tally
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
 

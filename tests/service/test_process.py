@@ -9,48 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
 import auditor.demo
 from auditor.cli import main
 from auditor.replica import Replica, serve
+from tests.service.process import AUDITOR, SCANS, Process
 
 ESTATE = Path(auditor.demo.__file__).parent / "estates" / "night-1.json"
-AUDITOR = [sys.executable, "-m", "auditor"]
-SCANS = "/api/v1/scans"
-
-
-class Process:
-    """`auditor serve` in a process of its own, without sign-in."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [*AUDITOR, "serve", "--listen", "127.0.0.1:0", "--no-auth", *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env=dict(os.environ) | environment | {"AUDITOR_HISTORY": f"sqlite:///{folder / 'history.sqlite'}"},
-        )
-        assert self.process.stderr is not None
-        self.said: list[str] = []
-        while not self.said or not self.said[-1].startswith("listening on "):
-            self.said.append(self.process.stderr.readline())
-            assert self.said[-1], self.said
-        self.base = self.said[-1].split()[-1]
-
-    def ask(self, method: str, path: str, **how: Any) -> requests.Response:
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(method, self.base + path, timeout=60, **how)
-
-    def end(self, number: signal.Signals) -> str:
-        """Send a signal; what it says until it ends."""
-        self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=120)
-        return said
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +32,6 @@ def held() -> Iterator[Replica]:
 @pytest.fixture
 def environment(held: Replica) -> dict[str, str]:
     return {**held.environment(), "AUDITOR_MANAGEMENT_GROUP": "contoso"}
-
-
-def under_way(process: Process) -> str:
-    """A scan that has begun to read."""
-    job: str = process.ask("POST", SCANS, json={}).json()["id"]
-    answer = process.ask("GET", f"{SCANS}/{job}/events", stream=True)
-    for line in answer.iter_lines(decode_unicode=True):
-        if line == "event: progress":
-            return job
-    raise AssertionError("it ended before it began")
 
 
 def test_a_scan_over_the_wire_on_demand(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -94,7 +51,7 @@ def test_a_scan_over_the_wire_on_demand(tmp_path: Path, environment: dict[str, s
 
 def test_sigterm_in_mid_scan_marks_it_interrupted_and_ends_in_time(tmp_path: Path, environment: dict[str, str]) -> None:
     process = Process(tmp_path, environment)
-    job = under_way(process)
+    job = process.under_way()
     said = process.end(signal.SIGTERM)
     assert process.process.returncode == 0
     assert "SIGTERM: stopping" in said
@@ -109,7 +66,7 @@ def test_sigterm_in_mid_scan_marks_it_interrupted_and_ends_in_time(tmp_path: Pat
 
 def test_kill_in_mid_scan_leaves_a_history_that_says_so(tmp_path: Path, environment: dict[str, str]) -> None:
     process = Process(tmp_path, environment)
-    job = under_way(process)
+    job = process.under_way()
     process.end(signal.SIGKILL)
     again = Process(tmp_path, environment)
     try:

@@ -19,6 +19,7 @@ from auditor.config import Settings
 from auditor.drift import compare
 from auditor.findings import Finding, Report, TraceRecord
 from auditor.history import open_history
+from auditor.history.store import Beside
 from auditor.service import Plan, Tally, tokens
 from auditor.service.desk import Order
 from auditor.service.gate import Limits
@@ -63,10 +64,19 @@ class World:
 
     folder: Path
     now: datetime = START
+    database: str | None = None
+    """The URL of its history, if it is not a file in the folder."""
+    first: int = 0
+    """How many nights there were before its first."""
+    name: str = ""
+    """What sets its tokens apart from those of another instance over the same history."""
+    drain_s: float = 30
+    look_s: float = 60
     environment: dict[str, str] = field(default_factory=dict)
     nights: list[Report] = field(default_factory=list)
     scanned: list[Settings] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
+    told_of: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     free: threading.Event = field(default_factory=threading.Event)
@@ -81,7 +91,7 @@ class World:
     @property
     def history(self) -> str:
         """The URL of its history."""
-        return f"sqlite:///{self.folder / 'history.sqlite'}"
+        return self.database or f"sqlite:///{self.folder / 'history.sqlite'}"
 
     @property
     def settings(self) -> Settings:
@@ -114,16 +124,16 @@ class World:
             if order.stop():
                 raise Stopped("stopped")
         self.before_end(order)
-        number = len(self.scanned)
+        number = self.first + len(self.scanned)
         report = self.nights.pop(0) if self.nights else night(number, *(FIRST if number == 1 else SECOND))
-        return (report if self.forgets else self.remember(report)), 1
+        return (report if self.forgets else self.remember(report, order.beside)), 1
 
-    def remember(self, report: Report) -> Report:
+    def remember(self, report: Report, beside: Beside | None = None) -> Report:
         """Save a night against its baseline, as a scan would."""
-        with open_history(self.history) as history:
+        with open_history(self.history, persistent=True) as history:
             against = history.baseline_for([SCOPE])
             report = compare(report, against, resources=(), scope_read=lambda _: True, render=_filled)
-            history.save(report, scope_read=lambda _: True)
+            history.save(report, scope_read=lambda _: True, beside=beside)
         return report
 
     def write(self, settings: Settings, report: Report) -> list[Path]:
@@ -141,7 +151,10 @@ class World:
             say=self.say,
             scan=self.scan,
             write=self.write,
-            drain_s=30,
+            tell=lambda report, order: self.told_of.append(report.run.id),
+            drain_s=self.drain_s,
+            look_s=self.look_s,
+            follow_s=self.look_s,
             limits=limits or Limits(),
         )
 
@@ -227,8 +240,8 @@ def serving(
     limits: Limits | None = None,
 ) -> Iterator[Serving]:
     """A service over this world, until the end of the `with`."""
-    reading = world.token("reader", "Auditor.Read")
-    running = world.token("runner", "Auditor.Run")
+    reading = world.token(f"reader{world.name}", "Auditor.Read")
+    running = world.token(f"runner{world.name}", "Auditor.Run")
     stop, tally = threading.Event(), []
     failed: list[BaseException] = []
 

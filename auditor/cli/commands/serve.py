@@ -73,17 +73,9 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
 
     courier = _courier(call, settings, path, named=named)
 
-    def scanned(wanted: Settings, order: Order) -> tuple[Report, int]:
-        report, status = _scan(call, wanted, order)
+    def tell(report: Report, order: Order) -> None:
         if courier is not None:
             courier.tell(report, on_demand=order.request.schedule is None)
-        return report, status
-
-    def write(wanted: Settings, report: Report) -> Sequence[Path]:
-        if courier is not None:
-            # Also where the scan was one on demand that the schedule found under way.
-            courier.tell(report)
-        return _write(call, wanted, report)
 
     if courier is not None:
         courier.start()
@@ -94,8 +86,9 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
         environment=call.environment,
         clock=call.clock,
         say=call.say,
-        scan=scanned,
-        write=write,
+        scan=lambda wanted, order: _scan(call, wanted, order),
+        write=lambda wanted, report: _write(call, wanted, report),
+        tell=tell,
         courier=courier,
     )
     try:
@@ -130,7 +123,15 @@ def _plans(
 def _scan(call: Call, settings: Settings, order: Order) -> tuple[Report, int]:
     from auditor.scan import scan
 
-    result = scan(settings, environment=call.environment, progress=order.progress, clock=call.clock, stop=order.stop)
+    result = scan(
+        settings,
+        environment=call.environment,
+        progress=order.progress,
+        clock=call.clock,
+        stop=order.stop,
+        beside=order.beside,
+        persistent=True,
+    )
     return result.report, result.exit_status
 
 
