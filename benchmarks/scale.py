@@ -223,6 +223,69 @@ def snapshots(counts: list[int], density: int, name: str) -> Iterator[Line]:
         yield Line(what, ratios[-1] / ratios[0], 1.1, "1 is flat; start-up makes it less")
 
 
+# ---------------------------------------------------------------- what is written
+
+WRITTEN = """
+import sys, tempfile, time
+from pathlib import Path
+import msgspec
+from auditor.drift import compare
+from auditor.findings import ResourceChange
+from auditor.history import open_history
+from auditor.report import FORMATS, read_report
+from auditor.report.formats import View
+
+def cpu(call):
+    begin = time.process_time()
+    made = call()
+    return time.process_time() - begin, made
+
+report = read_report(Path(sys.argv[1]))
+floor = min(cpu(lambda: msgspec.json.encode(report))[0] for _ in range(3))
+told = [("findings", len(report.findings), 0)]
+for name in ("json", "html", "sarif", "csv", "ocsf"):
+    spent, made = cpu(lambda: FORMATS[name].render(report, View()))
+    told.append((name, spent / floor, len(made)))
+present = tuple({f.resource.id: ResourceChange(id=f.resource.id, type=f.resource.type, name=f.resource.name)
+                 for f in report.findings}.values())
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder, "history.sqlite")
+    with open_history(f"sqlite:///{path}") as history:
+        for name, number in (("history, first night", 1), ("history, an unchanged night", 2)):
+            run = msgspec.structs.replace(report.run, id=f"run-{number}",
+                                          started_at=f"2026-01-0{number}T02:00:00Z",
+                                          finished_at=f"2026-01-0{number}T03:00:00Z")
+            before = path.stat().st_size
+            def night():
+                scopes = [scope.id for scope in report.run.scopes]
+                fresh = msgspec.structs.replace(report, run=run, baseline=None)
+                history.save(compare(fresh, history.baseline_for(scopes), resources=present), present)
+            spent, _ = cpu(night)
+            told.append((name, spent / floor, 0))
+for line in told:
+    print(*line, sep="\\t")
+"""
+"""CPU of each format and of the history over that of only encoding the same report as JSON."""
+
+
+def written(count: int) -> Iterator[Line]:
+    """What a report of many findings costs to render and to keep, over encoding it once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "dense.jsonl.gz")
+        write_snapshot(path, count, 0)
+        spent = run(*scan_of(path))
+        if spent.status not in (0, 1, 3):
+            raise SystemExit(f"the scan failed: {spent.said}")
+        told = run(sys.executable, "-c", WRITTEN, str(path.with_suffix(".out") / "report.json"))
+    if told.status:
+        raise SystemExit(f"rendering failed: {told.said}")
+    lines = [line.split("\t") for line in told.said.splitlines() if line.count("\t") == 2]
+    findings = int(lines[0][1])
+    for name, ratio, size in lines[1:]:
+        detail = f"{int(size) / findings * 100_000 / 1e6:,.0f} MB for 100,000 findings" if int(size) else ""
+        yield Line(f"{name}, {findings:,} findings: CPU ÷ encoding them as JSON once", float(ratio), None, detail)
+
+
 # ---------------------------------------------------------------- start-up
 
 
@@ -315,6 +378,7 @@ def main() -> None:
         *(live(shape, latency) for shape in asked.live for latency in asked.latency),
         snapshots(asked.rows, 200, "a whole tenant"),
         snapshots(asked.dense, 0, "clusters only"),
+        written(asked.dense[0]),
     ]
     lines = []
     for each in measurements:

@@ -30,6 +30,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def legible(text: str) -> str:
     """The text with every character that a reader could not see written as its code point: `⟨U+202E⟩`."""
+    if text.isascii() and text.isprintable():
+        return text  # nearly always
     return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 

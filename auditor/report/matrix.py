@@ -112,10 +112,13 @@ class _Table:
         worst: dict[tuple[str, str], Finding] = {}
         names: dict[str, str] = {}
         for finding in findings:
+            rows = tuple(rows_of(finding))
+            if not rows:
+                continue
             own = cluster_of(finding)
             for cluster in (own,) if own else belongs.get(finding.id, ()):
                 key = cluster.casefold()
-                for row in rows_of(finding):
+                for row in rows:
                     names.setdefault(key, cluster)
                     held = worst.get((row, key))
                     if held is None or finding.outcome.rank < held.outcome.rank:

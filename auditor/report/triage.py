@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass
 from gettext import NullTranslations
 from typing import Literal, get_args
@@ -26,6 +27,7 @@ GroupBy = Literal[
 ]
 GROUPINGS: tuple[GroupBy, ...] = get_args(GroupBy)
 CLUSTER_TYPE = "microsoft.containerservice/managedclusters"
+_CLUSTER_MARK = "/managedclusters/"
 NO_GROUP = ""
 
 
@@ -82,7 +84,10 @@ def cluster_of(finding: Finding) -> str:
     return next(iter(related.values())) if len(related) == 1 else NO_GROUP
 
 
+@functools.lru_cache(maxsize=65_536)
 def _cluster_in(text: str) -> str:
+    if _CLUSTER_MARK not in text.casefold():
+        return NO_GROUP  # asked of every finding and all that it is related to, several times a report
     try:
         current: ResourceId | None = ResourceId.parse(text)
     except ValueError:
