@@ -8,14 +8,16 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
 from auditor.replica.activity import meets
 from auditor.replica.answers import Answer, arm_error, ok
 from auditor.replica.assignments import assignable, condition_test, properties_of, scope_of
-from auditor.replica.estate import Application, Body, merged
+from auditor.replica.estate import Application, Body, ManagementGroup, Subscription, merged
 from auditor.replica.world import Resource, World, type_of
+
+T = TypeVar("T")
 
 _API_VERSION = re.compile(r"^\d{4}-\d{2}-\d{2}(-[a-z]+(\.\d+)?)?$", re.IGNORECASE)
 _AUTHORIZATION_LISTS = frozenset(
@@ -282,29 +284,29 @@ class ResourceManager:
         root = world.estate.tenant_id
         below = frozenset({root.lower(), *world.groups}) if name == root.lower() else world.below_group(name)
         groups = [
-            {
-                "id": _group_id(one.id),
-                "type": "Microsoft.Management/managementGroups",
-                "name": one.id,
-                "properties": {"displayName": one.display_name, "parent": {"id": _group_id(one.parent or root)}},
-            }
+            one
             for one in world.groups.values()
             if one.id.lower() in below and one.id.lower() != name and not only_subscriptions
         ]
-        subscriptions = [
-            {
-                "id": f"/subscriptions/{one.id}",
-                "type": "Microsoft.Management/managementGroups/subscriptions",
+        subscriptions = [one for one in world.subscriptions.values() if (one.management_group or root).lower() in below]
+
+        def body(one: ManagementGroup | Subscription) -> Body:
+            # Made for the page that is sent only: a tenant of 10,000 subscriptions is listed in a hundred of them.
+            if isinstance(one, ManagementGroup):
+                identity, kind, shown, parent = _group_id(one.id), "", one.display_name, one.parent
+            else:
+                identity, kind, shown, parent = (
+                    f"/subscriptions/{one.id}", "/subscriptions", one.name, one.management_group,
+                )  # fmt: skip
+            return {
+                "id": identity,
+                "type": f"Microsoft.Management/managementGroups{kind}",
                 "name": one.id,
-                "properties": {
-                    "displayName": one.name,
-                    "parent": {"id": _group_id(one.management_group or root)},
-                },
+                "properties": {"displayName": shown, "parent": {"id": _group_id(parent or root)}},
             }
-            for one in world.subscriptions.values()
-            if (one.management_group or root).lower() in below
-        ]
-        return self._page(call, [*groups, *subscriptions])
+
+        listed: list[ManagementGroup | Subscription] = [*groups, *subscriptions]
+        return self._page(call, listed, body)
 
     def _authorization(self, world: World, call: Call, scope: str, rest: list[str]) -> Answer:
         kind = rest[0]
@@ -378,14 +380,14 @@ class ResourceManager:
                 found.append(one.body)
         return self._page(call, found)
 
-    def _page(self, call: Call, rows: Sequence[Body]) -> Answer:
+    def _page(self, call: Call, rows: Sequence[T], shown: Callable[[T], Any] = lambda row: row) -> Answer:
         """A page of a list: `value`, and an absolute `nextLink` while more follows."""
         text = call.option("$skiptoken")
         offset = 0 if text is None else _offset(text)
         if offset is None:
             return arm_error(400, "InvalidSkipToken", "The skip token is invalid.")
         page = rows[offset : offset + self._page_size]
-        document: dict[str, Any] = {"value": page}
+        document: dict[str, Any] = {"value": [shown(row) for row in page]}
         if offset + len(page) < len(rows):
             query = {key: value for key, value in call.query.items() if key.lower() != "$skiptoken"}
             query["$skiptoken"] = base64.urlsafe_b64encode(str(offset + len(page)).encode()).decode()
