@@ -1,4 +1,4 @@
-"""Reads who may do what: role assignments, definitions, deny and eligible assignments, and our own permissions.
+"""Reads who may do what: role assignments and when they end, definitions, deny and eligible ones, our own permissions.
 
 "No assignment exists" may be concluded only from an answer that covers a scope and everything above it. Resource
 Graph leaves out silently what the caller may not read, so its rows are held against ARM: one
@@ -31,6 +31,7 @@ ASSIGNMENTS = "microsoft.authorization/roleassignments"
 DEFINITIONS = "microsoft.authorization/roledefinitions"
 DENIALS = "microsoft.authorization/denyassignments"
 ELIGIBLE = "microsoft.authorization/roleeligibilityscheduleinstances"
+ACTIVE = "microsoft.authorization/roleassignmentscheduleinstances"
 ROOT = "/"
 FEW_SILENT = 2
 """As many assignments of a subscription whose condition the index does not tell are asked one by one."""
@@ -53,6 +54,11 @@ class Deciding:
         networks = set(footprint)
         for row in rows:
             kind = type_of(row)
+            if kind == "microsoft.containerservice/managedclusters":
+                # The cluster's own zone, mostly in a hub; `system` and `none` are no ids.
+                for zone in at(row, "properties.apiServerAccessProfile.privateDNSZone"):
+                    if isinstance(zone, str) and zone.startswith("/"):
+                        found.add(zone)
             if kind in _DECIDING_TYPES or (
                 kind == "microsoft.network/virtualnetworks" and fold(str(row["id"])) in networks
             ):
@@ -298,26 +304,37 @@ def read_denials(walk: Walk, subscription: str) -> None:
 
 def read_eligible(walk: Walk, subscription: str) -> None:
     """Assignments that somebody may activate (PIM); they count for nothing until then."""
-    group = walk.wire.authorization(subscription, "role_eligibility_schedule_instances")
+    walk.keep(_scheduled(walk, subscription, "role_eligibility_schedule_instances", ELIGIBLE, "Eligibility"))
+
+
+def read_ending(walk: Walk, subscription: str) -> None:
+    """When active assignments end (PIM): role assignments do not carry it. The lasting ones are listed again, and left.
+
+    Assumption: a tenant that may not use PIM refuses, and then no assignment in it ends.
+    """
+    rows = _scheduled(walk, subscription, "role_assignment_schedule_instances", ACTIVE, "Assignment")
+    walk.keep([row for row in rows if next(at(row, "properties.endDateTime"), None)])
+
+
+def _scheduled(walk: Walk, subscription: str, group: str, kind: str, word: str) -> list[Row]:
     try:
-        walk.keep(
-            from_sdk(
-                walk.wire,
-                group.list_for_scope,
-                walk.stopped,
-                "ARM/roleEligibilityScheduleInstances",
-                # Without `atScope()` it also tells what lies below.
-                f"subscriptions/{subscription}",
-            )
+        return from_sdk(
+            walk.wire,
+            walk.wire.authorization(subscription, group).list_for_scope,
+            walk.stopped,
+            f"ARM/role{word}ScheduleInstances",
+            # Without `atScope()` it also tells what lies below.
+            f"subscriptions/{subscription}",
         )
     except Failure as failure:
         walk.gaps.add(
             f"/subscriptions/{subscription}",
-            ELIGIBLE,
+            kind,
             failure,
             required=False,
-            operation="Microsoft.Authorization/roleEligibilityScheduleInstances/read",
+            operation=f"Microsoft.Authorization/role{word}ScheduleInstances/read",
         )
+        return []
 
 
 def read_permissions(walk: Walk, scope: str) -> list[dict[str, Any]] | None:

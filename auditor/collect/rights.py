@@ -44,7 +44,9 @@ def covers_all(walk: Walk, group: str) -> bool:
         blocks = list_all(walk.wire, url, "ARM/permissions", walk.stopped)
     except Failure:
         return False
-    return all(authorization.granted(blocks, operation) for operation in _ESTATE_READS.values())
+    # Who may not read assignments there sees none of them in the index, and no refusal tells it.
+    needed = (*_ESTATE_READS.values(), "Microsoft.Authorization/roleAssignments/read")
+    return all(authorization.granted(blocks, operation) for operation in needed)
 
 
 def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> None:
@@ -61,7 +63,7 @@ def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> 
     objects |= {each.casefold() for each in walk.request.deployers}
     deciding = Deciding.of(rows, wanted.subnets.values(), wanted.footprint)
     subscriptions = deciding.subscriptions()
-    for read in (authorization.read_denials, authorization.read_eligible):
+    for read in (authorization.read_denials, authorization.read_eligible, authorization.read_ending):
         walk.beside(functools.partial(read, walk, each) for each in subscriptions)
     # An application id is asked for as well: granting to it where an object id belongs is a known mistake.
     authorization.read_assignments(walk, deciding, objects | applications, ancestors)

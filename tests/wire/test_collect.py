@@ -159,6 +159,7 @@ def test_arm_is_asked_once_for_each_thing(azure: Azure) -> None:
         "roleAssignments": 1,
         "denyAssignments": 1,
         "roleEligibilityScheduleInstances": 1,
+        "roleAssignmentScheduleInstances": 1,
         "serviceTags": 1,
     }
 
@@ -260,6 +261,39 @@ def test_a_condition_that_the_index_keeps_silent_about_is_asked_of_arm(azure: Az
     assert row["properties"]["condition"] == "@Resource[x] StringEquals 'y'"
 
 
+def test_when_an_activated_assignment_ends_is_read_and_the_lasting_ones_are_left(azure: Azure) -> None:
+    """Role assignments do not carry their end: what PIM activated for a week would count as lasting."""
+    kind = "Microsoft.Authorization/roleAssignmentScheduleInstances"
+    at = f"/subscriptions/{e.ML}/providers/{kind}"
+    held = {"principalId": e.CONTROL_PLANE, "scope": f"/subscriptions/{e.ML}", "roleDefinitionId": "x"}
+    body = e.estate()
+    body["resources"] += [
+        e.resource(f"{at}/week", {**held, "endDateTime": "2026-12-01T00:00:00Z"}),
+        e.resource(f"{at}/lasting", {**held, "endDateTime": None}),
+    ]
+    azure.holds(body)
+    found = azure.collect()
+    kept = [row["id"] for row in found.rows if row["type"].casefold() == kind.casefold()]
+    assert kept == [f"{at}/week"]
+
+
+def test_groups_that_hold_a_role_on_a_clusters_own_zone_are_read(azure: Azure) -> None:
+    """The zone lies in a hub that nothing else of the cluster's rights is about."""
+    zone = e.rid(e.HUB, "dns", "Microsoft.Network/privateDnsZones", "privatelink.chinaeast2.cx.prod.service.azk8s.cn")
+    grant = f"{zone}/providers/Microsoft.Authorization/roleAssignments/z1"
+    body = e.estate()
+    [cluster] = [one for one in body["resources"] if one["id"] == e.CLUSTER]
+    cluster["properties"]["apiServerAccessProfile"] = {"enablePrivateCluster": True, "privateDNSZone": zone}
+    body["resources"] += [
+        e.resource(zone, {}, location="global"),
+        e.resource(grant, {"principalId": e.GROUP, "principalType": "Group", "roleDefinitionId": "x", "scope": zone}),
+    ]
+    azure.holds(body)
+    assert fold(grant) in ids(azure.collect())
+    listed = [record.path for record in azure.replica.requests if record.path.endswith("/denyAssignments")]
+    assert any(e.HUB in path for path in listed)
+
+
 def test_many_silent_conditions_of_a_subscription_are_one_list(azure: Azure) -> None:
     here = e.GRANT.rsplit("/", 1)[0]
     grants = [e.GRANT, *(f"{here}/more{n}" for n in range(3))]
@@ -273,7 +307,7 @@ def test_many_silent_conditions_of_a_subscription_are_one_list(azure: Azure) -> 
     known["properties"]["condition"] = "@Resource[x] StringEquals 'y'"
     azure.holds(body)
     collected = azure.collect()
-    asked = [r for r in azure.replica.requests if "/roleassignments" in r.path.casefold() and r.status == 200]
+    asked = [r for r in azure.replica.requests if r.type.endswith("/roleassignments") and r.status == 200]
     whole = [r for r in asked if r.path.casefold().endswith("/roleassignments") and "filter" not in r.query]
     assert [r.path.split("/")[2] for r in whole] == [e.GRANT.split("/")[2]]
     assert not [r for r in asked if not r.path.casefold().endswith("/roleassignments")]  # none is asked by its id
