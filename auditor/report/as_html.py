@@ -28,10 +28,11 @@ from auditor.report.matrix import belonging, evidence, matrix
 from auditor.report.picture import pictures
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, TrendPoint, line
-from auditor.report.triage import GROUPINGS, GroupBy, Section, reading_order, section_of, verdict
+from auditor.report.triage import GROUPINGS, GroupBy, Section, causes, reading_order, section_of, verdict
 from auditor.report.wording import Saying, kind_words, languages, original, sayings, speaker, wording
 
 STATIC = 500  # findings that are readable without JavaScript
+CAUSES = 6  # lines about what drifted that the head shows
 
 
 def html_page(
@@ -152,6 +153,7 @@ def _head(report: Report, lang: str, history_trend: Sequence[TrendPoint]) -> dic
     kinds = kind_words(words)
     scopes = report.run.scopes
     gaps = sorted(report.run.gaps, key=lambda gap: (gap.scope.casefold(), gap.what))
+    drifted = causes(reading_order(report.findings))
     return {
         "lang": lang,
         "words": words,
@@ -165,11 +167,16 @@ def _head(report: Report, lang: str, history_trend: Sequence[TrendPoint]) -> dic
             for kind, count in sorted(report.summary.resources.items())
             if count
         ],
-        "drifted": [
-            {"finding": finding, "message": tell(sayings(finding).message), "why": happened(finding)}
-            for finding in reading_order(report.findings)
-            if section_of(finding) in (Section.NEW, Section.CHANGED)
+        "causes": [
+            {
+                "finding": cause.first,
+                "message": tell(sayings(cause.first).message),
+                "why": happened(cause.first),
+                "others": len(cause.others),
+            }
+            for cause in drifted[:CAUSES]
         ],
+        "causes_left": sum(1 + len(cause.others) for cause in drifted[CAUSES:]),
         "bar": _bar(report),
         "trend": _trend(report, history_trend),
     }

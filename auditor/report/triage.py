@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from gettext import NullTranslations
 from typing import Literal, get_args
@@ -72,6 +73,28 @@ def section_of(finding: Finding) -> Section:
 def reading_order(findings: tuple[Finding, ...]) -> list[Finding]:
     """The findings as a reader meets them: by section, inside of it as `report.json` sorts."""
     return sorted(findings, key=lambda finding: (section_of(finding).rank, *sort_key(finding)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What drifted by one recorded change: the finding to read first, and the others that the same change brought."""
+
+    first: Finding
+    others: tuple[Finding, ...] = ()
+
+
+def causes(findings: Sequence[Finding]) -> list[Cause]:
+    """New and changed findings, which come in reading order, by what brought them about.
+
+    One rule that cuts off six services is one thing to mend. Where no change is on record a finding stands alone.
+    """
+    found: dict[object, list[Finding]] = {}
+    for finding in findings:
+        if section_of(finding) in (Section.NEW, Section.CHANGED) and finding.drift is not None:
+            change = max(finding.drift.changes, key=lambda each: each.at, default=None)
+            key = (change.at, change.by, change.operation, change.property) if change else finding.id
+            found.setdefault(key, []).append(finding)
+    return [Cause(first, tuple(others)) for first, *others in found.values()]
 
 
 def cluster_of(finding: Finding) -> str:

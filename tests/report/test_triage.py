@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from auditor.findings import Report, Waiver
-from auditor.report.triage import Section, cluster_of, reading_order, section_of, verdict
+from auditor.findings import Change, Report, Waiver
+from auditor.report.triage import Section, causes, cluster_of, reading_order, section_of, verdict
 from auditor.report.wording import wording
 from auditor.values import Outcome, Severity
 from tests.report import factory
@@ -49,6 +50,25 @@ def test_cluster_of_a_finding() -> None:
     assert cluster_of(finding(resource_id=subnet, related=(cluster_id("a"), cluster_id("b")))) == ""
     assert cluster_of(finding(resource_id=subnet, part=cluster_id("a"))) == cluster_id("a")
     assert cluster_of(finding(resource_id=subnet, part="not an id")) == ""
+
+
+def test_what_one_change_brought_stands_together() -> None:
+    rule = Change(at="2026-11-24T16:03:07Z", by="jonas", operation="write", property='securityRules["Deny"]')
+    later = msgspec.structs.replace(rule, at="2026-11-24T18:00:00Z")
+    ids = [cluster_id(name) for name in "abcdef"]
+    worse = {"outcome": Outcome.FAIL, "severity": Severity.CRITICAL}
+    drifted = [
+        finding(resource_id=ids[0], **FAIL, drift="new", changes=(rule,)),
+        finding(resource_id=ids[1], **worse, drift="new", changes=(rule,)),
+        finding(resource_id=ids[2], **FAIL, drift="changed", changes=(rule, later)),
+        finding(resource_id=ids[3], **FAIL, drift="new"),
+        finding(resource_id=ids[4], **FAIL, drift="new"),
+        finding(resource_id=ids[5], outcome=Outcome.PASS, drift="resolved", changes=(rule,)),
+    ]
+    found = [
+        [each.resource.id for each in (cause.first, *cause.others)] for cause in causes(reading_order(tuple(drifted)))
+    ]
+    assert found == [[ids[1], ids[0]], [ids[3]], [ids[4]], [ids[2]]]
 
 
 FAIL: dict[str, Any] = {"outcome": Outcome.FAIL}
