@@ -56,7 +56,7 @@ def test_what_one_change_brought_stands_together() -> None:
     rule = Change(at="2026-11-24T16:03:07Z", by="jonas", operation="write", property='securityRules["Deny"]')
     later = msgspec.structs.replace(rule, at="2026-11-24T18:00:00Z")
     ids = [cluster_id(name) for name in "abcdef"]
-    worse = {"outcome": Outcome.FAIL, "severity": Severity.CRITICAL}
+    worse: dict[str, Any] = {"outcome": Outcome.FAIL, "severity": Severity.CRITICAL}
     drifted = [
         finding(resource_id=ids[0], **FAIL, drift="new", changes=(rule,)),
         finding(resource_id=ids[1], **worse, drift="new", changes=(rule,)),
