@@ -37,6 +37,7 @@ SOURCES = {
         "auditor/report/wording.py",
         "auditor/notify/message.py",
         "auditor/cli/audit.py",
+        "auditor/cli/telling.py",
         "auditor/cli/commands/explain.py",
     ),
     "javascript": ("reports/templates/report.js",),

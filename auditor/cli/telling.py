@@ -44,11 +44,21 @@ def courier_for(call: Call, settings: Settings, targets: Sequence[Target]) -> Co
     )
 
 
-def send_now(call: Call, courier: Courier, *, quiet: bool = False) -> None:
+def send_now(call: Call, settings: Settings, courier: Courier) -> None:
     """Try once whatever is due, and say what came of it."""
+    from auditor.i18n import choose
+    from auditor.report.wording import speaker
+
+    _ = speaker(choose(settings.lang, call.environment)).gettext
     done = courier.once(WITHIN_S)
-    delivered = sum(number for (_, result), number in courier.attempts().items() if result == "delivered")
-    call.say(f"sent on: {delivered} delivered", quiet=quiet)
+    results = courier.attempts()
+    delivered = sum(number for (_name, result), number in results.items() if result == "delivered")
+    if not results and done:
+        call.say(_("sent on: there was nothing to send"), quiet=settings.quiet)
+    else:
+        call.say(_("sent on: {n} delivered").format(n=delivered), quiet=settings.quiet)
     if not done:
-        call.say(f"sent on: a receiver did not answer within {WITHIN_S:g} s; what is left stays in the outbox")
+        call.say(_("a receiver did not answer within {n} s").format(n=f"{WITHIN_S:g}"))
+    if not done or sum(results.values()) > delivered:
+        call.say(_("what is left is tried by `auditor notify send`, by the next scan that sends, or by the service"))
     courier.close(0.0)

@@ -291,6 +291,19 @@ def test_a_receiver_that_does_not_answer_holds_up_no_other(engine: Engine, recei
         courier.close(60)
 
 
+def test_a_command_waits_for_no_receiver_longer_than_it_is_told(engine: Engine, receiver: Receiver) -> None:
+    slow = Receiver()
+    slow.may_answer.clear()
+    courier = Courier(engine, [webhook(slow, "a-slow"), webhook(receiver)], lambda: NOW, lambda line: None)
+    try:
+        courier.tell(night())
+        assert not courier.once(0.1), "it never answers"
+        assert receiver.arrived.wait(60)
+    finally:
+        slow.close()
+        courier.close(60)
+
+
 def test_who_wants_no_scans_on_demand_is_not_told_of_them(engine: Engine, receiver: Receiver) -> None:
     quiet = webhook(receiver, "quiet", on_demand=False)
     courier = Courier(engine, [webhook(receiver), quiet], lambda: NOW, lambda line: None)
@@ -308,6 +321,14 @@ def test_a_run_is_kept_once_however_often_it_is_told_of(engine: Engine, receiver
         courier.tell(night())
         (standing,) = standings(engine)
         assert standing.queued == 1
+
+
+def test_what_was_kept_is_not_kept_again_with_the_next(engine: Engine, receiver: Receiver) -> None:
+    courier = Courier(engine, [webhook(receiver)], lambda: NOW, lambda line: None)
+    courier.tell(night())
+    assert drop(engine, "hook") == 1
+    courier.tell(msgspec.structs.replace(night(), run=msgspec.structs.replace(night().run, id="another")))
+    assert [each.parcel_id for each in undelivered(engine)] == ["auditor-another"]
 
 
 def test_a_report_that_cannot_be_told_costs_no_scan(engine: Engine, receiver: Receiver) -> None:

@@ -108,6 +108,7 @@ def test_a_mistake_is_told(tmp_path: Path, text: str, environ: dict[str, str], w
         ("dce-a1b2.eastus-1.metrics.ingest.monitor.azure.com", PUBLIC, None),
         ("dce-a1b2.eastus-1.control.monitor.azure.com", PUBLIC, None),
         ("evil.example.com", PUBLIC, None),
+        ("x.ingest.evil.monitor.example", CUSTOM, None),
         ("ingest.monitor.azure.com.evil.example.com", PUBLIC, None),
         ("x.ingest.monitor.azure.com.evil.example.com", PUBLIC, None),
     ],

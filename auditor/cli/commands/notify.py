@@ -89,7 +89,7 @@ def send(call: Call, /, **flags: Any) -> None:
     targets = receivers(call, settings, path, named=named)
     if not targets:
         raise UsageProblem("there is nobody to tell", hint="[[notify]] in the file of --config")
-    send_now(call, courier_for(call, settings, targets), quiet=settings.quiet)
+    send_now(call, settings, courier_for(call, settings, targets))
 
 
 @command.command(short_help="Send again what is not delivered.")

@@ -42,7 +42,7 @@ def command(call: Call, /, **flags: Any) -> int:
         from auditor.cli.telling import send_now
 
         courier.tell(done.report)
-        send_now(call, courier, quiet=settings.quiet)
+        send_now(call, settings, courier)
     return done.exit_status
 
 
