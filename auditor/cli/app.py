@@ -22,7 +22,7 @@ COMMANDS = {
     "history": "Past runs: list, show, pin, unpin, prune.",
     "waivers": "Accepted deviations: check a file of them.",
     "serve": "The service: scans on schedules and on demand, dashboard, API.",
-    "notify": "Sending on: what waits, what was given up; send it now, again, or drop it.",
+    "notify": "Sending on: try a receiver; what waits, what was given up; send it now, again, or drop it.",
     "token": "API tokens of the service: create, list, revoke.",
     "replica": "Serve an estate as Azure would, on loopback, for tests and demonstrations.",
     "version": "The version, and those of what it runs on.",

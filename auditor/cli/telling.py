@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from auditor.cli.call import Call
     from auditor.config import Settings
-    from auditor.notify import Courier, Target
+    from auditor.notify import Courier, Sender, Target
 
 WITHIN_S = 60.0
 """A command waits so long for its receivers; what is not delivered then stays in the outbox."""
@@ -28,20 +28,27 @@ def receivers(call: Call, settings: Settings, path: Path | None, *, named: bool)
 
 def courier_for(call: Call, settings: Settings, targets: Sequence[Target]) -> Courier:
     """Who keeps and delivers, over the database of the history; not started yet."""
-    from auditor.clouds import resolve_cloud
     from auditor.i18n import choose
-    from auditor.notify import Courier, Sender
+    from auditor.notify import Courier
     from auditor.service.store import open_store
 
-    cloud = resolve_cloud(settings.cloud, call.environment, settings.custom_cloud)
     return Courier(
         open_store(settings.history, call.environment),
         targets,
         call.clock,
         call.say,
-        Sender(cloud, call.environment, settings.tenant),
+        sender_for(call, settings),
         choose(settings.lang, call.environment, machine_format=True),
     )
+
+
+def sender_for(call: Call, settings: Settings) -> Sender:
+    """Who sends, signed in to the cloud as the scan is."""
+    from auditor.clouds import resolve_cloud
+    from auditor.notify import Sender
+
+    cloud = resolve_cloud(settings.cloud, call.environment, settings.custom_cloud)
+    return Sender(cloud, call.environment, settings.tenant)
 
 
 def send_now(call: Call, settings: Settings, courier: Courier) -> None:

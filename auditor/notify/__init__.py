@@ -14,7 +14,7 @@ from auditor.notify.outbox import (
     standings,
     undelivered,
 )
-from auditor.notify.parcel import Parcel, parcels_for
+from auditor.notify.parcel import Parcel, parcels_for, trial_parcel
 from auditor.notify.refusal import Refused
 from auditor.notify.sending import Sender, check_chats, event, signature
 from auditor.notify.targets import Chat, LogTable, Target, Webhook, read_targets
@@ -45,5 +45,6 @@ __all__ = [
     "read_targets",
     "signature",
     "standings",
+    "trial_parcel",
     "undelivered",
 ]

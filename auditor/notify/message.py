@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +13,8 @@ from auditor.report.legible import one_line
 from auditor.report.wording import drift_words, outcome_words, sayings, severity_words, speaker
 
 TOLD = ("new", "changed", "resolved")
+TRIAL = "test"
+"""The id of the run that a trial tells of."""
 MOST_FINDINGS = 50
 """A message names so many findings; the rest is counted. Receivers refuse long ones."""
 
@@ -55,6 +58,8 @@ class Message(Record, frozen=True, kw_only=True):
             "changed": lambda n: n_("{n} changed", "{n} changed", n),
             "resolved": lambda n: n_("{n} resolved", "{n} resolved", n),
         }
+        if not any(self.counts.values()):
+            return voice.gettext("auditor: a test of sending on")
         counts = voice.separator.join(
             says[state](self.counts[state]).format(n=self.counts[state]) for state in TOLD if self.counts[state]
         )
@@ -114,6 +119,23 @@ def message_of(report: Report, lang: str | None = None) -> Message | None:
         findings=tuple(_told(each, lang or report.run.lang, report.run.lang) for each in found[:MOST_FINDINGS]),
         left_out=max(len(found) - MOST_FINDINGS, 0),
         lang=lang or report.run.lang,
+    )
+
+
+def trial(now: datetime, lang: str) -> Message:
+    """A message about nothing, to try a receiver with."""
+    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Message(
+        id=f"auditor-{TRIAL}-{at}",
+        run_id=TRIAL,
+        at=at,
+        cloud="",
+        complete=True,
+        scopes=(),
+        counts=dict.fromkeys(TOLD, 0),
+        findings=(),
+        left_out=0,
+        lang=lang,
     )
 
 

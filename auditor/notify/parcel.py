@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from auditor.findings import Report
-from auditor.notify.message import encoded, message_of
+from auditor.notify.message import encoded, message_of, trial
 from auditor.notify.targets import Chat, LogTable, Target, Webhook
 
 
@@ -15,6 +16,22 @@ class Parcel:
 
     id: str
     content: str
+
+
+def trial_parcel(target: Target, now: datetime, lang: str = "en") -> Parcel:
+    """What tries a receiver: a message, or a row, about nothing."""
+    message = trial(now, lang)
+    match target:
+        case LogTable():
+            import msgspec
+
+            from auditor.notify.rows import packed, trial_row
+
+            return Parcel(message.id, packed([msgspec.json.encode(trial_row(message))]))
+        case Webhook():
+            return Parcel(message.id, encoded(message))
+        case Chat():
+            return Parcel(message.id, encoded(trial(now, target.lang or lang)))
 
 
 def parcels_for(target: Target, report: Report, lang: str = "en") -> tuple[Parcel, ...]:

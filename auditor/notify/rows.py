@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from auditor.findings import Finding, Report, sort_key
-from auditor.notify.message import message_id, news
+from auditor.notify.message import Message, message_id, news
 from auditor.report.as_ocsf import ocsf_event
 
 MOST_BYTES = 1_000_000
@@ -59,6 +60,24 @@ def row(finding: Finding, report: Report) -> dict[str, Any]:
     event["metadata"] = event["metadata"] | {"uid": f"{report.run.id}/{finding.id}"}
     event["unmapped"] = event["unmapped"] | {"run_complete": report.run.complete}
     return {name: _fitting(event[name]) for name in COLUMNS if name in event}
+
+
+def trial_row(message: Message) -> dict[str, Any]:
+    """A row about nothing: not applicable, of a check and a finding called `auditor-test`."""
+    return {
+        "TimeGenerated": message.at,
+        "activity_name": "Update",
+        "severity": "Informational",
+        "severity_id": 1,
+        "status": "Resolved",
+        "message": message.title,
+        "time": int(datetime.fromisoformat(message.at).timestamp() * 1000),
+        "class_uid": 2003,
+        "metadata": {"correlation_uid": message.run_id, "event_code": "auditor-test", "uid": message.id},
+        "finding_info": {"uid": "auditor-test", "title": message.title},
+        "compliance": {"control": "auditor-test"},
+        "unmapped": {"outcome": "not-applicable", "run_complete": True},
+    }
 
 
 def packed(rows: Iterable[bytes]) -> str:

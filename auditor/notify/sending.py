@@ -1,4 +1,4 @@
-"""One attempt to deliver one parcel: a signed CloudEvent to a webhook, text through apprise, rows to a log table."""
+"""One attempt to deliver one parcel: a signed CloudEvent to a webhook, text to a chat, rows to a log table."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ import msgspec
 
 from auditor.clouds import PUBLIC, CloudProfile
 from auditor.errors import UsageProblem
-from auditor.notify.message import Message, decoded
+from auditor.notify.message import Message, decoded, trial
 from auditor.notify.parcel import Parcel
-from auditor.notify.refusal import Refused, retry_after
+from auditor.notify.posting import post
+from auditor.notify.refusal import Refused
+from auditor.notify.robots import call_robot, robot_call
 from auditor.notify.targets import Chat, LogTable, Target, Webhook, is_loopback, is_metadata
 
 if TYPE_CHECKING:
     from auditor.notify.ingestion import Ingestion
 
 TYPE = "auditor.drift.v1"
-TIMEOUT_S = 10.0
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Sender:
@@ -44,7 +46,7 @@ class Sender:
                 case Webhook():
                     _to_webhook(target, decoded(parcel.content), now, self._cloud)
                 case Chat():
-                    _through_apprise(target, decoded(parcel.content))
+                    _to_chat(target, decoded(parcel.content), now, self._cloud)
                 case LogTable():
                     self._signed_in().send(target, parcel)
         except Refused:
@@ -92,17 +94,19 @@ def check_chats(targets: Iterable[Target]) -> None:
     """Raise UsageProblem for what would otherwise be noticed in the first bad night: no package, no such address."""
     for target in targets:
         if isinstance(target, Chat):
-            if importlib.util.find_spec("apprise") is None:
-                raise UsageProblem("chat and e-mail need the package `apprise`", hint="pip install 'auditor[notify]'")
             try:
-                _notifier(target)
+                robot = robot_call(target.url, trial(EPOCH, "en"), EPOCH) is not None
+                if not robot and importlib.util.find_spec("apprise") is None:
+                    raise UsageProblem(
+                        f"[[notify]] `{target.name}` needs the package `apprise`", hint="pip install 'auditor[notify]'"
+                    )
+                if not robot:
+                    _notifier(target)
             except Refused as refused:
                 raise UsageProblem(f"[[notify]] `{target.name}`: {refused}") from None
 
 
 def _to_webhook(target: Webhook, message: Message, now: datetime, cloud: CloudProfile) -> None:
-    import requests
-
     body, timestamp = event(message), int(now.astimezone(UTC).timestamp())
     headers = {
         "Content-Type": "application/cloudevents+json; charset=utf-8",
@@ -110,28 +114,15 @@ def _to_webhook(target: Webhook, message: Message, now: datetime, cloud: CloudPr
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(target.secret, message.id, timestamp, body),
     }
-    try:
-        # A redirect could carry findings anywhere: it counts as a refusal. Of the answer only the head is read.
-        with requests.post(
-            target.url,
-            data=body,
-            headers=headers,
-            timeout=TIMEOUT_S,
-            allow_redirects=False,
-            stream=True,
-            verify=str(cloud.ca_bundle) if cloud.ca_bundle else True,
-            auth=_as_it_is,
-        ) as answer:
-            status, pause = answer.status_code, answer.headers.get("Retry-After")
-    except requests.RequestException as error:
-        raise Refused(type(error).__name__) from None
-    if not 200 <= status < 300:
-        raise Refused(f"status {status}", retry_after=retry_after(pause), too_large=status == 413)
+    post(target.url, body, headers, cloud)
 
 
-def _as_it_is(request: Any) -> Any:
-    """No credentials: requests would else look for some in a .netrc file."""
-    return request
+def _to_chat(target: Chat, message: Message, now: datetime, cloud: CloudProfile) -> None:
+    call = robot_call(target.url, message, now)
+    if call is not None:
+        call_robot(call, cloud)
+    else:
+        _through_apprise(target, message)
 
 
 def _through_apprise(target: Chat, message: Message) -> None:

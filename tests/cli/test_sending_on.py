@@ -119,6 +119,19 @@ def test_what_keeps_it_from_sending_is_told_before_the_scan(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_receiver_is_tried(told: Run, receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told("notify", "test", "hook", *CONFIG) == 0
+    ((headers, body),) = receiver.got
+    assert json.loads(body)["data"]["counts"] == {"new": 0, "changed": 0, "resolved": 0}
+    assert headers["webhook-id"].startswith("auditor-test-")
+    receiver.status = 403
+    assert told("notify", "test", "hook", *CONFIG) == 1
+    assert "hook: not delivered: status 403" in capsys.readouterr().err
+    assert told("notify", "test", "pager", *CONFIG) == 2
+    assert "receivers: hook" in capsys.readouterr().err
+    assert not (tmp_path / "history.sqlite").exists(), "the outbox knows nothing of it"
+
+
 @pytest.mark.parametrize("verb", ["again", "drop"])
 def test_whose_is_said(told: Run, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ((), ("hook", "--all")):

@@ -21,6 +21,7 @@ class Receiver:
     def __init__(self) -> None:
         self.status = 204
         self.headers: dict[str, str] = {}
+        self.body = b""
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.arrived = threading.Event()
         self.may_answer = threading.Event()
@@ -34,9 +35,10 @@ class Receiver:
                 outer.arrived.set()
                 outer.may_answer.wait(60)
                 self.send_response(outer.status)
-                for name, value in {"Content-Length": "0", **outer.headers}.items():
+                for name, value in {"Content-Length": str(len(outer.body)), **outer.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
+                self.wfile.write(outer.body)
 
             do_GET = do_POST
 

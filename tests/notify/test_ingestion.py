@@ -26,6 +26,7 @@ from auditor.notify import (
     put,
     read_targets,
     standings,
+    trial_parcel,
     undelivered,
 )
 from auditor.notify.rows import COLUMNS, MOST_BYTES, halves, packed, row, unpacked
@@ -162,6 +163,14 @@ def test_rows_arrive_signed_in_for_azure_monitor_of_the_cloud(replica: Replica, 
     assert upload.size == len(unpacked(parcel.content)), "it came compressed"
     sender.send(table(replica), parcel, NOW)
     assert replica.uploads[before + 1].client_request_id == upload.client_request_id != ""
+
+
+def test_a_table_is_tried_with_a_row_that_no_alert_takes(replica: Replica, sender: Sender) -> None:
+    before = len(replica.uploads)
+    sender.send(table(replica), trial_parcel(table(replica), NOW), NOW)
+    ((only,),) = [each.rows for each in replica.uploads[before:]]
+    assert set(only) <= set(COLUMNS)
+    assert only["unmapped"]["outcome"] == "not-applicable"
 
 
 def test_one_sign_in_serves_many_requests(replica: Replica, sender: Sender) -> None:

@@ -31,6 +31,7 @@ from auditor.notify import (
     parcels_for,
     put,
     standings,
+    trial_parcel,
     undelivered,
 )
 from auditor.notify.message import MOST_FINDINGS
@@ -421,6 +422,14 @@ def test_a_text_is_cut_to_what_a_chat_takes_and_counts_the_rest() -> None:
         lines = text.splitlines()
         assert lines[-2] == f"另有 {60 - (len(lines) - 2)} 项"
     assert len(smaller.splitlines()) == len(smallest.splitlines()) == 2
+
+
+@APPRISE
+def test_a_chat_is_tried_in_its_language(receiver: Receiver) -> None:
+    target = Chat("chat", receiver.url.replace("http://", "json://"), "zh-CN")
+    SENDER.send(target, trial_parcel(target, NOW), NOW)
+    ((_, body),) = receiver.got
+    assert json.loads(body)["title"] == "auditor：发送测试"
 
 
 def test_names_call_nobody_together() -> None:

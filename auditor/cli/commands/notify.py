@@ -92,6 +92,38 @@ def send(call: Call, /, **flags: Any) -> None:
     send_now(call, settings, courier_for(call, settings, targets))
 
 
+@command.command(short_help="Try one receiver, now.")
+@click.argument("receiver")
+@settings_flags("config", "cloud", "tenant", "lang")
+@click.pass_obj
+def test(call: Call, /, receiver: str, **flags: Any) -> int:
+    """Send RECEIVER a message about nothing, past the outbox, and say what came of it; exit status 1 if it refused.
+
+    A log table gets a row: not applicable, of the run `test` and the finding `auditor-test`.
+    """
+    from auditor.cli.telling import receivers, sender_for
+    from auditor.i18n import choose
+    from auditor.notify import Refused, trial_parcel
+
+    settings = call.settings(flags)
+    path, named = configuration_file(flags, call.environment, call.working_directory)
+    targets = {target.name: target for target in receivers(call, settings, path, named=named)}
+    if receiver not in targets:
+        known = ", ".join(targets) or "none; [[notify]] in the file of --config"
+        raise UsageProblem(f"there is no receiver `{receiver}`", hint=f"receivers: {known}")
+    lang = choose(settings.lang, call.environment, machine_format=True)
+    sender = sender_for(call, settings)
+    try:
+        sender.send(targets[receiver], trial_parcel(targets[receiver], call.clock(), lang), call.clock())
+    except Refused as refused:
+        call.say(f"{receiver}: not delivered: {refused}")
+        return 1
+    finally:
+        sender.close()
+    call.say(f"{receiver}: delivered", quiet=settings.quiet)
+    return 0
+
+
 @command.command(short_help="Send again what is not delivered.")
 @_RECEIVER
 @_ALL
