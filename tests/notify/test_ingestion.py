@@ -21,6 +21,7 @@ from auditor.notify import (
     Parcel,
     Refused,
     Sender,
+    Webhook,
     deliver,
     parcels_for,
     put,
@@ -32,7 +33,8 @@ from auditor.notify import (
 from auditor.notify.rows import COLUMNS, MOST_BYTES, halves, packed, row, unpacked
 from auditor.replica import Estate, Replica, load, serve
 from auditor.values import Outcome
-from tests.notify.receiving import NOW
+from tests.notify import receiving
+from tests.notify.receiving import NOW, SECRET
 from tests.report.factory import finding, report, rid
 from tests.report.sample import night
 from tests.service.test_process import ESTATE
@@ -126,7 +128,7 @@ def test_no_request_is_over_the_limit_and_no_row_is_lost(replica: Replica) -> No
     parcels = parcels_for(table(replica), many)
     assert len(parcels) > 2
     assert len({each.id for each in parcels}) == len(parcels)
-    assert [each["finding_info"]["uid"] for each in (row for parcel in parcels for row in rows_in(parcel))] == [
+    assert [each["finding_info"]["uid"] for each in (row for each in parcels for row in rows_in(each))] == [
         each.id for each in drifted_in_order(list(many.findings))
     ]
     for each in parcels:
@@ -212,6 +214,16 @@ def test_a_certificate_that_nobody_knows_ends_it(replica: Replica) -> None:
         unknowing.send(table(replica), parcel, NOW)
     assert "127.0.0.1" not in str(refused.value)
     unknowing.close()
+
+
+def test_a_webhooks_certificate_is_verified_too(replica: Replica) -> None:
+    hook = Webhook("hook", f"{replica.base_url}/hook", SECRET)
+    with pytest.raises(Refused, match="status 405"):
+        Sender(cloud_of(replica)).send(hook, receiving.parcel(), NOW)
+    replica.forget_requests()
+    with pytest.raises(Refused, match="SSLError"):
+        Sender(replace(cloud_of(replica), ca_bundle=None)).send(hook, receiving.parcel(), NOW)
+    assert replica.requests == []
 
 
 # ---------------------------------------------------------------- through the outbox
