@@ -343,6 +343,39 @@ def private_endpoint(
     return _thing(endpoint_id, kind, properties, *parts, location=REGION)
 
 
+def asg(name: str = "asg", *, group: str = "net") -> Thing:
+    """An application security group."""
+    kind = "Microsoft.Network/applicationSecurityGroups"
+    return _thing(arm(group, kind, name), kind, {}, location=REGION)
+
+
+def interface(name: str, *addresses: str, into: SubnetThing, groups: Sequence[Thing] = ()) -> Thing:
+    """A network interface with private addresses, each in these application security groups."""
+    kind = "Microsoft.Network/networkInterfaces"
+    inside: Body = {"subnet": {"id": into.id}, "applicationSecurityGroups": [{"id": each.id} for each in groups]}
+    configurations = [{"name": a, "properties": {**inside, "privateIPAddress": a}} for a in addresses]
+    return _thing(arm("net", kind, name), kind, {"ipConfigurations": configurations}, into, *groups, location=REGION)
+
+
+def admin_rule(priority: int | None, access: str, **more: Any) -> Body:
+    """An outbound security admin rule for everything, as Virtual Network Manager imposes it."""
+    anywhere = [{"addressPrefix": "*", "addressPrefixType": "IPPrefix"}]
+    properties: Body = {
+        "priority": priority, "access": access, "direction": "Outbound", "protocol": "Any",
+        "sources": anywhere, "destinations": anywhere,
+        "sourcePortRanges": ["0-65535"], "destinationPortRanges": ["0-65535"],
+    }  # fmt: skip
+    return {"id": f"/managers/m/rules/admin-{priority}", "kind": "Custom", "properties": {**properties, **more}}
+
+
+def admin_rules(on: Thing | str, *rules: Body, named: bool = True) -> Thing:
+    """What Virtual Network Manager imposes on a network; `named=False`: only the row's id says on which."""
+    network_id = on.id if isinstance(on, Thing) else on
+    kind = "Microsoft.Network/effectiveSecurityAdminRules"
+    properties = _set({"rules": list(rules)}, virtualNetworkId=network_id if named else None)
+    return _thing(f"{network_id}/providers/{kind}/default", kind, properties)
+
+
 def private_zone(
     name: str, *linked: Thing | str, records: dict[str, str] | None = None, group: str = "dns", sub: str = SUB
 ) -> Thing:

@@ -1,13 +1,13 @@
 """What a check may import, together with the standard library: the contract for built-in and users' checks alike."""
 
 from auditor import access, network
-from auditor.api.denials import ALLOW_BETWEEN, ALLOW_IN, hangs_on, stopped, stoppers
+from auditor.api.denials import ALLOW_BETWEEN, ALLOW_IN, denial, hangs_on, stopped, stoppers
 from auditor.api.outbound import (
     ALLOW_TAG,
     DOCUMENTED,
     deciding,
     effect_of,
-    free_priority,
+    new_rule,
     outbound_verdict,
     rule_shown,
     trace_of,
@@ -142,6 +142,7 @@ from auditor.derive.services import (
     PacketClass,
     RegistryClasses,
     ask_class,
+    bootstraps_from_cache,
     cluster_service_classes,
     hidden_api_servers,
     image_registry_classes,
@@ -358,6 +359,7 @@ __all__ = [
     "asked_internal",
     "attachment",
     "balancers_of",
+    "bootstraps_from_cache",
     "check",
     "cluster_service_classes",
     "clusters_of",
@@ -367,6 +369,7 @@ __all__ = [
     "connected_peerings",
     "control_plane",
     "deciding",
+    "denial",
     "dns_server_networks",
     "effect_of",
     "egress_addresses",
@@ -380,7 +383,6 @@ __all__ = [
     "firewalls_at",
     "fold",
     "footprint",
-    "free_priority",
     "frontends_of",
     "gateway_in",
     "gateway_serves",
@@ -421,6 +423,7 @@ __all__ = [
     "network_of",
     "network_rules",
     "networks_of_group",
+    "new_rule",
     "nodes_of_all",
     "not_applicable",
     "outbound_verdict",

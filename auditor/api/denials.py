@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from auditor.api.outbound import free_priority
+from auditor.api.outbound import new_rule
 from auditor.api.verdicts import Mend
+from auditor.inventory import Inventory
 from auditor.inventory.records import SecurityGroup
 from auditor.network import Access, Decision, Direction
 from auditor.values import Unread
@@ -34,23 +35,27 @@ ALLOW_BETWEEN = Mend.by(
 """For denials of any protocol on the subnet's group."""
 
 
-def stopped(decision: Decision, group: SecurityGroup | Unread | None, direction: Direction) -> dict[str, Any]:
-    """The rules that deny and the smallest packet that they drop; with them, where one of these rules is the subnet's
-    `group`'s, that group and a free priority above all of them, for a command.
+def denial(decision: Decision) -> dict[str, Any]:
+    """The rules that deny, and the smallest packet that they drop."""
+    deciders = [d for part in decision.of(Access.DENIED) for d in part.deciders]
+    return {"rule": sorted({str(decider) for decider in deciders}), "packet": str(decision.witness)}
+
+
+def stopped(
+    inventory: Inventory,
+    decision: Decision,
+    group: SecurityGroup | Unread | None,
+    direction: Direction,
+    rule_name: str,
+) -> dict[str, Any]:
+    """The denial; with it, where one of its rules is the subnet's `group`'s, what a command needs that adds a rule of
+    this name above all of them.
     """
     deciders = [d for part in decision.of(Access.DENIED) for d in part.deciders]
-    facts: dict[str, Any] = {
-        "rule": sorted({str(decider) for decider in deciders}),
-        "packet": str(decision.witness),
-        "direction": str(direction),
-    }
+    facts = denial(decision) | {"direction": str(direction)}
     if isinstance(group, SecurityGroup) and any(d.rule and d.group.casefold() == group.id.casefold() for d in deciders):
         worse = [d.rule.priority for d in deciders if d.rule and d.rule.priority is not None]
-        facts |= {
-            "nsg_group": group.resource_group,
-            "nsg_name": group.name,
-            "priority": free_priority(group, min(worse, default=None), direction),
-        }
+        facts |= new_rule(inventory, group, rule_name, min(worse, default=None), direction)
     return facts
 
 

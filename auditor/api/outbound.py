@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain, count
 from typing import Any
 
 from auditor.api.verdicts import Mend, Verdict, failed, passed, unknown, warned
@@ -11,7 +12,18 @@ from auditor.derive.tags import tag_source
 from auditor.derive.traffic import Answer
 from auditor.inventory import Inventory
 from auditor.inventory.records import SecurityGroup
-from auditor.network import FIRST_PRIORITY, LAST_PRIORITY, Access, Decision, Direction, How, Part, SecurityRule, Tag
+from auditor.network import (
+    FIRST_PRIORITY,
+    LAST_PRIORITY,
+    Access,
+    AddressSet,
+    Decision,
+    Direction,
+    How,
+    Part,
+    SecurityRule,
+    Tag,
+)
 from auditor.values import Effect, Evidence, Outcome, TraceStep
 
 DOCUMENTED = frozenset(
@@ -48,13 +60,37 @@ def rule_shown(rule: SecurityRule, note: str = "") -> Evidence:
     return Evidence(rule.id or rule.name, "properties", value, note or rule.name)
 
 
-def free_priority(group: SecurityGroup, below: int | None, direction: Direction = Direction.OUTBOUND) -> int | None:
-    """The largest free priority that is better than `below`, for a new rule; None where there is none."""
-    taken = {
-        rule.body.priority for rule in group.rules if (rule.body.direction or "").casefold() == direction.casefold()
+def new_rule(
+    inventory: Inventory,
+    group: SecurityGroup,
+    name: str,
+    below: int | None,
+    direction: Direction = Direction.OUTBOUND,
+) -> dict[str, Any]:
+    """The facts of a command that adds a rule to a group: the group, a name that no rule there has, and the largest
+    free priority that is better than `below`, None where there is none.
+
+    Each name gets a priority of its own, so that the commands of several findings can all be run; asked again, it is
+    the same.
+    """
+    promised: dict[str, int] = inventory.remember(("promised-priorities", group.key, direction), dict)
+    end = min(below if below is not None else LAST_PRIORITY + 1, LAST_PRIORITY + 1)
+    if not promised.get(name, end) < end:
+        taken = {
+            rule.body.priority for rule in group.rules if (rule.body.direction or "").casefold() == direction.casefold()
+        }
+        taken.update(promised.values())
+        free = next((p for p in range(end - 1, FIRST_PRIORITY - 1, -1) if p not in taken), None)
+        if free is not None:
+            promised[name] = free
+    priority = promised.get(name)
+    names = {rule.name.casefold() for rule in group.rules}
+    return {
+        "nsg_group": group.resource_group,
+        "nsg_name": group.name,
+        "rule_name": next(n for n in chain([name], (f"{name}-{i}" for i in count(2))) if n.casefold() not in names),
+        "priority": priority if priority is not None and priority < end else None,
     }
-    start = min(below if below is not None else LAST_PRIORITY + 1, LAST_PRIORITY + 1) - 1
-    return next((p for p in range(start, FIRST_PRIORITY - 1, -1) if p not in taken), None)
 
 
 def deciding(parts: Iterable[Part]) -> tuple[Evidence, ...]:
@@ -115,7 +151,7 @@ def outbound_verdict(
         **facts,
     }
     shown = (*evidence, *deciding(decision.parts), _data(inventory, needed))
-    mending = _mending(decision, needed, group, rule_name)
+    mending = _mending(inventory, decision, needed, group, rule_name)
     if any_protocol and mending[0] is not None:
         mending = (_of_any_protocol(mending[0]), mending[1])
     match decision.access:
@@ -190,7 +226,7 @@ def _allowed(
 
 
 def _mending(
-    decision: Decision, needed: PacketClass, group: SecurityGroup | None, rule_name: str
+    inventory: Inventory, decision: Decision, needed: PacketClass, group: SecurityGroup | None, rule_name: str
 ) -> tuple[Mend | None, dict[str, Any]]:
     denied = decision.of(Access.DENIED)
     deciders = [d for p in denied for d in p.deciders if d.rule is not None]
@@ -198,16 +234,22 @@ def _mending(
     if group is None or not on_subnet:
         return None, {}
     priorities = [d.rule.priority for d in deciders if d.rule is not None and d.rule.priority is not None]
-    tag = needed.destination.name if isinstance(needed.destination, Tag) else needed.destination.first()
-    return ALLOW_TAG if isinstance(needed.destination, Tag) else ALLOW_ADDRESS, {
-        "nsg_group": group.resource_group,
-        "nsg_name": group.name,
-        "priority": free_priority(group, min(priorities, default=None)),
+    to = needed.destination
+    return ALLOW_TAG if isinstance(to, Tag) else ALLOW_ADDRESS, {
         "protocol": str(needed.protocol),
-        "tag": tag,
+        "tag": to.name if isinstance(to, Tag) else [prefix.removesuffix("/32") for prefix in to.prefixes()],
         "port": needed.ports.first(),
-        "rule_name": rule_name,
+        **new_rule(inventory, group, _named(rule_name, to), min(priorities, default=None)),
     }
+
+
+def _named(rule_name: str, to: Tag | AddressSet) -> str:
+    """A rule's name that tells its destination: several regions, or endpoints, of one service need a rule each."""
+    service, _, region = to.name.partition(".") if isinstance(to, Tag) else ("", "", "")
+    what = (
+        ("" if service == "AzureFrontDoor" else region) if isinstance(to, Tag) else (to.first() or "").replace(":", "-")
+    )
+    return f"{rule_name}-{what}" if what and not rule_name.endswith(f"-{what}") else rule_name
 
 
 def _of_any_protocol(mend: Mend) -> Mend:

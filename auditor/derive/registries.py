@@ -100,14 +100,18 @@ def registries_of_group(inventory: Inventory, group: ContainerGroup) -> Listing[
 def regions_of(inventory: Inventory, registry: Registry) -> Listing[str]:
     """The regions of a registry: its own first, then each replication's, as short names."""
     own = region_key(registry.location or "")
-    replicas = [
-        region_key(replica.location)
+    mine = [
+        replica
         for replica in inventory.every(Replication)
-        if replica.location and (parent := replica.resource_id.parent) is not None and parent.key == registry.key
+        if (parent := replica.resource_id.parent) is not None and parent.key == registry.key
     ]
+    replicas = [region_key(replica.location) for replica in mine if replica.location]
     missing = inventory.coverage.unread(Replication.TYPE, registry.key)
     if missing is None:
         missing = next((bad.unread for bad in inventory.broken(Replication)), None)
+    nowhere = next((replica for replica in mine if not replica.location), None)
+    if nowhere is not None:
+        missing = missing or Unread(nowhere.id, "location is not in the replication's data", "collect again")
     if not own:
         missing = missing or Unread(registry.id, "location is not in the registry's data", "collect again")
     return Listing(tuple(dict.fromkeys([*([own] if own else []), *replicas])), missing)

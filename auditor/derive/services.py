@@ -13,6 +13,7 @@ from auditor.derive.footprint import InferenceSubnet, SubnetRole
 from auditor.derive.registries import RegistryUse, regions_of, registries_at, resource_name, workspaces_at
 from auditor.derive.tags import has_tag, regional_tag
 from auditor.derive.traffic import Answer, address_set, ask, network_of, subnet_addresses
+from auditor.derive.workspaces import settings_of
 from auditor.inventory import Inventory
 from auditor.inventory.records import Cluster, Registry, StorageAccount, Subnet, VirtualNetwork, Workspace, key_of
 from auditor.network import Access, AddressSet, End, PortSet, Protocol, Tag
@@ -72,23 +73,35 @@ class RegistryClasses:
     unread: Unread | None
 
 
-def network_isolated(cluster: Cluster) -> bool:
-    """Whether a cluster takes images from a cache of its own registry and needs no way out."""
+def bootstraps_from_cache(cluster: Cluster) -> bool:
+    """Whether a cluster takes what AKS itself needs from a registry of its own instead of Microsoft's."""
     profile = cluster.body.bootstrap_profile
-    return (profile is not None and (profile.artifact_source or "").casefold() == "cache") or (
-        cluster.outbound_type in ("none", "block")
-    )
+    return profile is not None and (profile.artifact_source or "").casefold() == "cache"
+
+
+def network_isolated(cluster: Cluster) -> bool:
+    """Whether a cluster is meant to have no way out, and can do without: no outbound type, and a cache.
+
+    Without the cache `none` only says that AKS sets no egress up, as a user may have done; the nodes still need it.
+    """
+    return cluster.outbound_type in ("none", "block") and bootstraps_from_cache(cluster)
+
+
+def isolated(where: InferenceSubnet) -> bool:
+    """Whether a subnet holds nothing but network isolated clusters."""
+    return bool(where.clusters) and not where.groups and all(map(network_isolated, where.clusters))
 
 
 def registry_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> tuple[RegistryClasses, ...]:
     """TCP 443 to each registry that the subnet pulls from: by private endpoint, else by its regions' tags.
 
     Without a known registry the cluster's own region stands in, as the source document words it; not where a registry
-    may only be unseen, since then it may have a private endpoint or another region.
+    may only be unseen, since then it may have a private endpoint or another region. Clusters that need no way out have
+    none where no registry is known.
     """
     uses = registries_at(inventory, where)
     found = [_of_registry(inventory, use, subnet) for use in uses]
-    if found:
+    if found or (uses.missing is None and isolated(where)):
         return tuple(found)
     location = _own_location(where, subnet)
     if location is None:
@@ -222,10 +235,16 @@ def storage_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subnet
     """
     layers = [_layers(inventory, where, subnet, registry) for registry in registry_classes(inventory, where, subnet)]
     workspaces = workspaces_at(inventory, where)
-    named = {key_of(w.body.storage_account): w.body.storage_account for w in workspaces if w.body.storage_account}
+    owners = [(workspace, settings_of(inventory, workspace)) for workspace in workspaces]
+    held = [(mine if isinstance(owner, Unread) else owner).body.storage_account for mine, owner in owners]
+    named = {key_of(account): account for account in held if account}
     accounts = [_account(inventory, subnet, named[key]) for key in sorted(named)]
-    if not accounts and workspaces.missing is not None:
-        accounts.append(DependencyClasses(None, "the workspace's storage", (), workspaces.missing))
+    hidden = next(
+        (o for (_, o), account in zip(owners, held, strict=True) if isinstance(o, Unread) and not account), None
+    )
+    missing = hidden or (workspaces.missing if not accounts else None)
+    if missing is not None:
+        accounts.append(DependencyClasses(None, "the workspace's storage", (), missing))
     return (*layers, *accounts)
 
 
@@ -326,8 +345,10 @@ def required_classes(
         classes.extend(registry.classes)
         unread = unread or registry.unread
     if SubnetRole.NODE in where.roles or SubnetRole.POD in where.roles:
-        classes.extend(image_registry_classes(inventory))
-        classes.extend(c for c in cluster_service_classes(inventory, where) if c.grade is Grade.REQUIRED)
+        if not where.clusters or not all(map(bootstraps_from_cache, where.clusters)):
+            classes.extend(image_registry_classes(inventory))
+        if not isolated(where):
+            classes.extend(c for c in cluster_service_classes(inventory, where) if c.grade is Grade.REQUIRED)
     return tuple(classes), unread
 
 
@@ -346,7 +367,8 @@ def worst(answers: tuple[Answer, ...]) -> Answer:
 
 __all__ = [
     "HTTPS", "AddressSet", "DependencyClasses", "Grade", "PacketClass", "RegistryClasses", "ask_class",
-    "cluster_service_classes", "hidden_api_servers", "image_registry_classes", "leads_privately", "network_isolated",
+    "bootstraps_from_cache", "cluster_service_classes", "hidden_api_servers", "image_registry_classes", "isolated",
+    "leads_privately", "network_isolated",
     "private_api_server", "public_access_off", "registry_classes", "registry_path", "required_classes",
     "storage_classes", "workspace_classes", "worst",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from auditor.derive.endpoints import connected_peerings
+from auditor.derive.endpoints import connected_peerings, private_addresses
 from auditor.derive.footprint import InferenceSubnet, SubnetRole
 from auditor.derive.tags import tag_data
 from auditor.inventory import Inventory
@@ -19,6 +19,7 @@ from auditor.inventory.records import (
     Cluster,
     EffectiveAdminRules,
     NetworkInterface,
+    PrivateEndpoint,
     RouteTable,
     SecurityGroup,
     Subnet,
@@ -30,7 +31,7 @@ from auditor.inventory.records import (
     merged,
 )
 from auditor.inventory.records import SecurityRule as RuleRecord
-from auditor.inventory.shapes import AdminRuleItem
+from auditor.inventory.shapes import AddressItem, AdminRuleItem
 from auditor.network import (
     AddressSet,
     AdminRule,
@@ -52,9 +53,10 @@ from auditor.network import (
 from auditor.network import Route as RouteValue
 from auditor.network import RouteTable as TableValue
 from auditor.network import SecurityGroup as Rules
-from auditor.values import Unread
+from auditor.values import ResourceId, Unread
 
 GATEWAY_SUBNET = "gatewaysubnet"
+ROUTE_SERVER_SUBNET = "routeserversubnet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,20 +215,27 @@ def gateway_in(inventory: Inventory, network: VirtualNetwork) -> bool:
             subnet_id = id_of(configuration.properties.subnet) if configuration.properties else None
             if subnet_id and key_of(subnet_id).startswith(network.key + "/subnets/"):
                 return True
-    return any(s.name.casefold() == GATEWAY_SUBNET and s.body.ip_configurations for s in network.subnets)
+    return _occupied(network, GATEWAY_SUBNET)
+
+
+def _occupied(network: VirtualNetwork, reserved: str) -> bool:
+    """Whether something sits in a subnet that Azure reserves by its name."""
+    return any(s.name.casefold() == reserved and s.body.ip_configurations for s in network.subnets)
 
 
 def learns_routes(inventory: Inventory, subnet: Subnet, network: VirtualNetwork) -> Unread | None:
-    """Why the subnet may have routes that no configuration shows: a gateway here or across a peering, propagating."""
+    """Why the subnet may have routes that no configuration shows: a gateway or Route Server here, or a gateway or
+    Route Server across a peering, propagating.
+    """
     table = table_of(inventory, subnet)
     if isinstance(table, RouteTable) and table.body.disable_bgp_route_propagation:
         return None
     remote = any(p.body.use_remote_gateways for p in connected_peerings(network))
-    if not remote and not gateway_in(inventory, network):
+    if not remote and not gateway_in(inventory, network) and not _occupied(network, ROUTE_SERVER_SUBNET):
         return None
     return Unread(
         network.id,
-        "a gateway can announce prefixes that no configuration shows",
+        "a gateway or a Route Server can announce prefixes that no configuration shows",
         "`az network nic show-effective-route-table` shows them for a running node",
         "learned-routes",
     )
@@ -314,6 +323,7 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
             for group_id in (pool.network_profile.application_security_groups if pool.network_profile else None) or ()
         }
         members: dict[str, list[str]] = defaultdict(list)
+        hidden: dict[str, PrivateEndpoint] = {}
         for nic in inventory.every(NetworkInterface):
             for configuration in nic.body.ip_configurations or ():
                 properties = configuration.properties
@@ -331,6 +341,13 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
             for group_id in ids(references)
         }
         found: list[tuple[str, AddressSet | Unread]] = []
+        for endpoint in inventory.every(PrivateEndpoint):
+            # The interface of an endpoint need not show the groups that the endpoint is in.
+            for group_id in ids(endpoint.body.application_security_groups):
+                addresses = private_addresses(inventory, endpoint)
+                members[key_of(group_id)].extend(addresses.prefixes())
+                if not addresses:
+                    hidden.setdefault(key_of(group_id), endpoint)
         for group_id in sorted(named):
             record = inventory.find(ApplicationSecurityGroup, group_id)
             if isinstance(record, Unread):
@@ -338,8 +355,11 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
             elif group_id in placed:
                 why = "agent pools are placed in it, and the addresses of their nodes are not in ARM's data"
                 found.append((group_id, Unread(group_id, why, "", "asg-unread")))
-            elif inventory.broken(NetworkInterface):
-                found.append((group_id, inventory.broken(NetworkInterface)[0].unread))
+            elif group_id in hidden:
+                why = f"the private endpoint {hidden[group_id].name} is placed in it, and its addresses were not read"
+                found.append((group_id, Unread(group_id, why, "", "asg-unread")))
+            elif (missing := _interfaces_unread(inventory, group_id)) is not None:
+                found.append((group_id, missing))
             else:
                 found.append((group_id, address_set(members.get(group_id, ()), group_id)))
         return tuple(found)
@@ -347,15 +367,30 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
     return inventory.remember("asg-members", compute)
 
 
+def _interfaces_unread(inventory: Inventory, group_id: str) -> Unread | None:
+    """Why a member of a group may be unseen: its members share its network, hence its subscription or a peer's."""
+    try:
+        subscription = ResourceId.parse(group_id).subscription_id
+    except ValueError:
+        subscription = None
+    scopes = [f"/subscriptions/{subscription}"] if subscription else []
+    return inventory.listing(NetworkInterface, scopes).missing or inventory.listing(PrivateEndpoint, scopes).missing
+
+
 def _admin_unread(inventory: Inventory, network_id: str) -> Unread | None:
     for bad in inventory.broken(EffectiveAdminRules):
         return bad.unread
     for row in inventory.every(EffectiveAdminRules):
-        if key_of(row.body.virtual_network_id or "") == key_of(network_id) and row.body.rules is None:
+        if _managed_network(row) == key_of(network_id) and row.body.rules is None:
             return Unread(
                 network_id, "a network manager applies, and its rules are not in the data", "", "admin-unread"
             )
     return None
+
+
+def _managed_network(row: EffectiveAdminRules) -> str:
+    """The folded id of the network that a row is about: the one it names, else the one that its own id begins with."""
+    return key_of(row.body.virtual_network_id or row.key.split("/providers/microsoft.network/effectivesecurity")[0])
 
 
 def admin_rules(inventory: Inventory, network_id: str) -> tuple[AdminRule, ...]:
@@ -365,11 +400,16 @@ def admin_rules(inventory: Inventory, network_id: str) -> tuple[AdminRule, ...]:
         return tuple(
             AdminRule(rule=_admin_rule(item))
             for row in inventory.every(EffectiveAdminRules)
-            if key_of(row.body.virtual_network_id or "") == key_of(network_id)
+            if _managed_network(row) == key_of(network_id)
             for item in row.body.rules or ()
         )
 
     return inventory.remember(("admin-rules", key_of(network_id)), compute)
+
+
+def _admin_end(items: list[AddressItem] | None) -> tuple[str, ...]:
+    """One side of an admin rule: none given is any; what names no prefix (a network group) is some unknown set."""
+    return tuple(item.address_prefix or f"({item.address_prefix_type or '?'})" for item in items or ()) or ("*",)
 
 
 def _admin_rule(item: AdminRuleItem) -> SecurityRule:
@@ -386,9 +426,9 @@ def _admin_rule(item: AdminRuleItem) -> SecurityRule:
         direction=body.direction or "",
         access=body.access or "",
         protocol=str(body.protocol or ""),
-        sources=tuple(s.address_prefix for s in body.sources or () if s.address_prefix) or ("*",),
+        sources=_admin_end(body.sources),
         source_ports=_ports(None, body.source_port_ranges) or ("*",),
-        destinations=tuple(d.address_prefix for d in body.destinations or () if d.address_prefix) or ("*",),
+        destinations=_admin_end(body.destinations),
         destination_ports=_ports(None, body.destination_port_ranges) or ("*",),
     )
 

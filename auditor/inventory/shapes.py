@@ -462,6 +462,7 @@ class PrivateEndpoint(Shape, frozen=True):
     custom_dns_configs: list[DnsConfig] | None = None
     ip_configurations: list[EndpointIpConfiguration] | None = None
     network_interfaces: list[Ref] | None = None
+    application_security_groups: list[Ref] | None = None
 
 
 class ZoneConfigProperties(Shape, frozen=True):

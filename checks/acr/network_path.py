@@ -125,7 +125,34 @@ PREMIUM = Mend.by(
         "microsoft.network/azurefirewalls",
     ),
 )
-def network_path(registry: Registry, inventory: Inventory) -> Iterator[Verdict]:
+def network_path(subject: Registry | Inventory, inventory: Inventory) -> Iterator[Verdict]:
+    if isinstance(subject, Inventory):
+        yield from _unseen(inventory)
+    else:
+        yield from _paths(inventory, subject)
+
+
+def _unseen(inventory: Inventory) -> Iterator[Verdict]:
+    """The registries that clusters pull from and that were not read; one that is gone is a dangling reference."""
+    lost: dict[str, tuple[str, Unread, list[Cluster]]] = {}
+    for cluster in inventory.every(Cluster):
+        for use in registries_of(inventory, cluster):
+            if isinstance(use.registry, Unread) and use.registry.reason not in ("absent", "malformed"):
+                lost.setdefault(key_of(use.id), (use.id, use.registry, []))[2].append(cluster)
+    for registry_id, unread, clusters in lost.values():
+        yield unknown(
+            "registry-unread",
+            "how {clusters} reach {registry} is not known: {why}",
+            about=registry_id,
+            related=[cluster.id for cluster in clusters],
+            clusters=[cluster.name for cluster in clusters],
+            registry=resource_name(registry_id),
+            why=unread.why,
+            hint=unread.hint,
+        )
+
+
+def _paths(inventory: Inventory, registry: Registry) -> Iterator[Verdict]:
     users, missing = _users(inventory, registry)
     homes: dict[str, tuple[str, VirtualNetwork | Unread | None, list[Cluster]]] = {}
     for cluster in users:
@@ -417,7 +444,8 @@ class _Path:
     def _public(self, path: PrivatePath | None) -> Verdict:
         body = self.registry.body
         rules = body.network_rule_set
-        action = key_of((rules.default_action if rules else None) or "")
+        listed = rules is not None and (rules.ip_rules is not None or rules.virtual_network_rules is not None)
+        action = key_of((rules.default_action if rules else None) or ("" if listed else "allow"))
         shown = self.registry.show("properties.networkRuleSet.defaultAction", rules.default_action if rules else None)
         unseen = path.missing if path else None
         if unseen is not None:
@@ -439,7 +467,7 @@ class _Path:
                 effect=_effect("nobody"),
                 **self.more,
             )
-        if not body.public_network_access or action not in ("", "allow", "deny"):
+        if key_of(body.public_network_access or "") != "enabled" or action not in ("allow", "deny"):
             return unknown(
                 "public-access-unread",
                 "whether {registry} admits the public network is not in its data",
@@ -462,7 +490,11 @@ class _Path:
     def _by_rules(self) -> Verdict:
         """Who of the clusters' egress is in the firewall's rules."""
         rules = self.registry.body.network_rule_set
-        listed = [rule.value for rule in (rules.ip_rules if rules else None) or () if rule.value]
+        listed = [
+            rule.value
+            for rule in (rules.ip_rules if rules else None) or ()
+            if rule.value and key_of(rule.action or "allow") == "allow"
+        ]
         subnets = {key_of(rule.id) for rule in (rules.virtual_network_rules if rules else None) or () if rule.id}
         admitted = network.AddressSet.union(_parsed(text) for text in listed)
         tag = network.Tag(regional_tag(self.inventory, "AzureContainerRegistry", self.registry.location or ""))
@@ -490,6 +522,17 @@ class _Path:
                 **facts,
             )
         missing = next((way.missing for way in ways if way.missing is not None), None)
+        broken = [text for text in listed if not _parsed(text)]
+        if broken and outside:
+            return unknown(
+                "rules-unparsable",
+                "whether {registry} admits {outside}, with which {clusters} in {network} leave, hangs on {broken}, "
+                "which is no address",
+                *shown,
+                broken=broken,
+                hint="mend the rule, or remove it: `az acr network-rule remove`",
+                **facts,
+            )
         if missing is not None:
             return unknown(
                 "egress-unread",

@@ -18,11 +18,12 @@ Nodes and container groups pull the model's image from the registry. When it bec
 and every new one fails.
 
 ## Not concerned
-Network isolated clusters that take images from a cache of their own.
+Network isolated clusters (`outboundType` none or block, with a cache) for which no registry is known.
 
 ## Limits
 A deny of better priority shadows the allow below it, whatever the allow says. The tag of another region does not help.
-Layers come from Storage unless the registry has data endpoints or a private endpoint: see `nsg-storage-outbound`.
+Network isolated clusters are judged as well: their cache holds what AKS needs, not the images of models. Layers come
+from Storage unless the registry has data endpoints or a private endpoint: see `nsg-storage-outbound`.
 Whether a next hop works is `route-required-services`.
 """
 
@@ -44,7 +45,6 @@ from auditor.api import (
     Verdict,
     ask_class,
     check,
-    network_isolated,
     not_applicable,
     outbound_verdict,
     registry_classes,
@@ -82,12 +82,13 @@ def acr_outbound(where: InferenceSubnet, inventory: Inventory) -> Iterator[Verdi
             hint=where.subnet.hint,
         )
         return
-    if where.clusters and not where.groups and all(map(network_isolated, where.clusters)):
+    known = registry_classes(inventory, where, where.subnet)
+    if not known:
         yield not_applicable(
-            "network-isolated", "the clusters in {subnet} take images from a cache of their own", subnet=where.name
-        )
-        return
-    for registry in registry_classes(inventory, where, where.subnet):
+            "network-isolated", "the clusters in {subnet} need no way out, and no registry of theirs is known",
+            subnet=where.name,
+        )  # fmt: skip
+    for registry in known:
         yield from _of_registry(where, where.subnet, inventory, registry)
 
 

@@ -21,7 +21,7 @@ A node that reaches no API server never joins; one without Entra ID and Azure Re
 or load balancers.
 
 ## Not concerned
-Subnets without AKS nodes or pods, and network isolated clusters.
+Subnets without AKS nodes or pods, and network isolated clusters (`outboundType` none or block, with a cache).
 
 ## Limits
 AKS needs further hosts by name only (packages, node images), which security rules cannot express: a pass means that the
@@ -121,6 +121,6 @@ def _reached(inventory: Inventory, where: InferenceSubnet, subnet: Subnet, neede
         subnet=where.name,
         part=needed.slug,
         group=group if isinstance(group, SecurityGroup) else None,
-        rule_name=RULE_NAMES.get(needed.slug, "AllowTunnel"),
+        rule_name=RULE_NAMES.get(needed.slug) or f"AllowTunnel-{needed.ports.first()}",
         documented=BY_ANY_TAG,
     )

@@ -16,7 +16,7 @@ The source document asks to keep the default rules. Nodes pull images, ask Micro
 and talk to each other by them.
 
 ## Not concerned
-Subnets without a group, and network isolated clusters (`outboundType` none or block, images from a cache).
+Subnets without a group, and clusters that are meant to be shut in (`outboundType` block, or none with a cache).
 
 ## Limits
 Default rules that are missing in a body are assumed, not removed: a short body is never a finding. Inbound denies do
@@ -28,6 +28,7 @@ from typing import Any
 
 from auditor.api import (
     Answer,
+    Cluster,
     InferenceSubnet,
     Inventory,
     Mend,
@@ -126,7 +127,7 @@ class _Case:
         }
 
     def verdict(self) -> Verdict:
-        if self.where.clusters and not self.where.groups and all(map(network_isolated, self.where.clusters)):
+        if self.where.clusters and not self.where.groups and all(map(_meant_to_be_shut, self.where.clusters)):
             return not_applicable(
                 "network-isolated", "the clusters in {subnet} are meant to have no way out", **self.more
             )
@@ -262,6 +263,11 @@ class _Case:
             **self._facts(answer),
             **self.more,
         )
+
+
+def _meant_to_be_shut(cluster: Cluster) -> bool:
+    """Under the outbound type `block` AKS itself denies; `none` goes with a deny only where nothing is needed."""
+    return cluster.outbound_type == "block" or network_isolated(cluster)
 
 
 def _denies_internet(answer: Answer) -> bool:

@@ -45,6 +45,7 @@ from auditor.api import (
     ask_class,
     check,
     deciding,
+    denial,
     effect_of,
     failed,
     hangs_on,
@@ -54,7 +55,6 @@ from auditor.api import (
     outbound_verdict,
     passed,
     readable_subnet,
-    stopped,
     subnet_group,
     trace_of,
     unknown,
@@ -157,13 +157,12 @@ def _azure_dns(where: InferenceSubnet, subnet: Subnet, found: VirtualNetwork, in
             rules = [str(rule) for rule in decision.rules()]
             return passed("azure-dns-allowed", "{subnet} reaches Azure DNS, by {rules}", *shown, rules=rules, **more)
         case Access.DENIED | Access.PARTIAL:
-            facts = stopped(decision, subnet_group(inventory, subnet), network.Direction.OUTBOUND)
             return failed(
                 "azure-dns-denied",
                 "{subnet} does not reach Azure DNS: {rule} names AzurePlatformDNS and drops {packet}",
                 *shown,
                 mend=Mend.by("remove the rule that names AzurePlatformDNS, or let it allow"),
-                **facts,
+                **denial(decision),
                 **more,
             )
         case Access.UNDECIDED:

@@ -225,12 +225,12 @@ def _decided(inventory: Inventory, where: InferenceSubnet, subnet: Subnet, clust
                 **more,
             )
         case Access.DENIED | Access.PARTIAL:
-            more |= stopped(decision, subnet_group(inventory, subnet), flow.direction)
+            name = f"Allow-{flow.slug}-{flow.direction}"
+            more |= stopped(inventory, decision, subnet_group(inventory, subnet), flow.direction, name)
             more |= {
                 "mend": ALLOW_BETWEEN,
                 "sources": list(flow.source.addresses.prefixes()),
                 "destinations": list(flow.destination.addresses.prefixes()),
-                "rule_name": f"Allow-{flow.slug}-{flow.direction}",
             }
             if decision.access is Access.DENIED:
                 return failed("denied", "{subnet} cuts {flow} traffic of {cluster}: {rule} drops {packet}",

@@ -75,7 +75,7 @@ LET_IN = Mend.by(
     "allow the tag AzureLoadBalancer with a rule of better priority than the one that denies",
     (
         "az", "network", "nsg", "rule", "create", "-g", "{nsg_group}", "--nsg-name", "{nsg_name}",
-        "-n", "AllowProbes", "--priority", "{priority}", "--direction", "Inbound", "--access", "Allow",
+        "-n", "{rule_name}", "--priority", "{priority}", "--direction", "Inbound", "--access", "Allow",
         "--protocol", "*", "--source-address-prefixes", "AzureLoadBalancer", "--source-port-ranges", "*",
         "--destination-address-prefixes", "*", "--destination-port-ranges", "*",
     ),
@@ -182,7 +182,7 @@ class _Probes:
 
     def _stopped(self, answer: Answer) -> dict[str, Any]:
         group = subnet_group(self.inventory, self.subnet)
-        return stopped(answer.decision, group, network.Direction.INBOUND)
+        return stopped(self.inventory, answer.decision, group, network.Direction.INBOUND, "AllowProbes")
 
     def _decided(self, answer: Answer, ports: network.PortSet) -> Verdict:
         decision, shown = answer.decision, self._shown(answer)

@@ -47,10 +47,10 @@ from auditor.api import (
     Unread,
     Verdict,
     ask_class,
+    bootstraps_from_cache,
     check,
     image_registry_classes,
     network,
-    network_isolated,
     not_applicable,
     outbound_verdict,
     readable_subnet,
@@ -76,7 +76,7 @@ BY_ANY_TAG = DOCUMENTED | {network.How.BROAD}
     where=lambda subject, inventory: bool(subject.roles & RUNNING),
 )
 def mcr_outbound(where: InferenceSubnet, inventory: Inventory) -> Iterator[Verdict]:
-    if where.clusters and all(map(network_isolated, where.clusters)):
+    if where.clusters and all(map(bootstraps_from_cache, where.clusters)):
         yield not_applicable(
             "network-isolated", "the clusters in {subnet} take images from a cache of their own", subnet=where.name
         )

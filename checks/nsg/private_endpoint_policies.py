@@ -48,6 +48,7 @@ from auditor.api import (
     Workspace,
     check,
     deciding,
+    denial,
     effect_of,
     failed,
     hangs_on,
@@ -63,7 +64,6 @@ from auditor.api import (
     put,
     rule_shown,
     rules_of,
-    stopped,
     subnet_addresses,
     subnet_group,
     trace_of,
@@ -268,7 +268,7 @@ def _in_force(answer: Answer, group: SecurityGroup, shown: Evidence, more: dict[
                 "the rules of {group} act on {endpoints} in {subnet}, and {rule} drops {packet}",
                 *evidence,
                 mend=Mend.by("let TCP 443 from the subnets that inference runs in through to the endpoints"),
-                **stopped(decision, group, network.Direction.INBOUND),
+                **denial(decision),
                 **more,
             )
         case Access.UNDECIDED:

@@ -322,7 +322,9 @@ class _Address:
     def _stopped(self, way: Way) -> dict[str, Any]:
         """The denial, and the values of a command that lets the clients in; which ones is a person's choice."""
         subnet, answer = way.worst
-        facts = stopped(answer.decision, subnet_group(self.inventory, subnet), network.Direction.INBOUND)
+        name = f"AllowScoring-{self.scored.address}".replace(":", "-")
+        group = subnet_group(self.inventory, subnet)
+        facts = stopped(self.inventory, answer.decision, group, network.Direction.INBOUND, name)
         clients = list(self.inventory.configured.scoring_clients) or (None if self.public else ["VirtualNetwork"])
         return facts | {
             "groups": list(stoppers(answer.decision)),
@@ -330,7 +332,6 @@ class _Address:
             # Without floating addresses rules see the nodes' addresses, which come and go within their subnet.
             "destinations": [self.scored.address] if way.floating else list(subnet.prefixes),
             "ports": [str(way.ports)],
-            "rule_name": "AllowScoring",
             "mend": ALLOW_IN,
         }
 

@@ -21,7 +21,8 @@ An open security group is not enough: a packet without a next hop is lost just a
 API server are not reached.
 
 ## Not concerned
-Network isolated clusters that take images from a cache of their own.
+What AKS itself needs of network isolated clusters (`outboundType` none or block, with a cache): only the registry and
+storage of their workspaces are judged.
 
 ## Limits
 An appliance's own rules are not judged. Announced routes more specific than a user route would win and cannot be seen.
@@ -56,7 +57,6 @@ from auditor.api import (
     gateway_serves,
     hops_of,
     network,
-    network_isolated,
     network_of,
     not_applicable,
     passed,
@@ -121,14 +121,14 @@ def required_services(where: InferenceSubnet, inventory: Inventory) -> Iterator[
             hint=where.subnet.hint,
         )
         return
-    if where.clusters and not where.groups and all(map(network_isolated, where.clusters)):
-        yield not_applicable(
-            "network-isolated", "the clusters in {subnet} take images from a cache of their own", subnet=where.name
-        )
-        return
     classes, missing = _classes(inventory, where, where.subnet)
     for needed, rescue in classes:
         yield from _lessened(list(_Path(inventory, where, where.subnet, needed).verdicts()), needed, rescue)
+    if not classes and not missing:
+        yield not_applicable(
+            "network-isolated", "the clusters in {subnet} need no way out, and no registry of theirs is known",
+            subnet=where.name,
+        )  # fmt: skip
     for unread in missing:
         yield unknown(
             "service-unread",

@@ -160,13 +160,23 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
     # by the public address
     "open to everybody": (estate(registry()), "pass", "public"),
     "Basic and open": (estate(registry(sku="Basic")), "pass", "public"),
+    "a default action is missing beside rules": (
+        estate(registry(networkRuleSet={"ipRules": [{"action": "Allow", "value": "20.60.0.1"}]})),
+        "unknown", "public-access-unread"),
+    "a rule set without anything": (estate(registry(networkRuleSet={})), "pass", "public"),
+    "public access by a word that is not known": (
+        estate(registry(publicNetworkAccess="SecuredByPerimeter")), "unknown", "public-access-unread"),
+    "a rule that is no address": (estate(denying("20.60.0.")), "unknown", "rules-unparsable"),
+    "a rule that denies": (
+        estate(registry(networkRuleSet={"defaultAction": "Deny", "ipRules": [
+            {"action": "Deny", "value": OUT.rows[0]["properties"]["ipAddress"]}]})), "fail", "not-admitted"),
     "default Allow": (estate(registry(networkRuleSet={"defaultAction": "allow"})), "pass", "public"),
     "all admitted": (estate(denying("20.60.0.1")), "pass", "admitted"),
     "all admitted by a prefix": (estate(denying("20.60.0.0/24")), "pass", "admitted"),
     "some admitted": (
         estate(denying("20.60.0.1"), to=ml(network=by_balancer(OUT, OUT_TWO))), "warn", "partly-admitted"),
     "none admitted": (estate(denying("20.99.0.1")), "fail", "not-admitted"),
-    "an unparsable rule admits nobody": (estate(denying("nonsense")), "fail", "not-admitted"),
+    "the registry is unreadable": (estate(registry().unread()), "unknown", "registry-unread"),
     "no way out at all": (
         estate(denying("20.60.0.1"), to=ml(network={"outboundType": "none"})), "fail", "not-admitted"),
     "by the firewall": (estate(denying("20.60.0.1"), *FIREWALL, to=FIRST), "pass", "admitted"),

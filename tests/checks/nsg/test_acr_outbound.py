@@ -4,17 +4,24 @@ from typing import Any
 
 import pytest
 
+from auditor.findings import Command
 from tests.estate import (
     ACI,
+    SUB,
     Body,
     Thing,
+    admin_rule,
+    admin_rules,
     allow_out,
+    asg,
     attached,
     audit,
     cluster,
+    compute,
     container_group,
     deny_out,
     gap,
+    interface,
     nsg,
     outcomes,
     private_endpoint,
@@ -63,9 +70,46 @@ def privately(*rules: Body, status: str = "Approved", network: str = "net", zone
     return [net, *attached(made, registry=images), endpoint, TAGS]
 
 
-def isolated() -> list[Thing]:
-    made = cluster(nodes=subnet(nsg=nsg("fence", DENY)), bootstrapProfile={"artifactSource": "Cache"})
-    return attached(made, registry=registry())
+def value(command: Command, option: str) -> str:
+    """What follows an option of a command."""
+    return command.argv[command.argv.index(option) + 1]
+
+
+def grouped(*more: Thing, endpoint: bool = True) -> list[Thing]:
+    """A deny to an application security group, which the registry's private endpoint is in or not."""
+    group = asg()
+    to = [{"id": group.id}]
+    things = privately(deny_out(100, to="", destinationApplicationSecurityGroups=to))
+    if endpoint:
+        things[-2].rows[0]["properties"]["applicationSecurityGroups"] = to
+    return [*things, group, *more]
+
+
+def managed(*rules: Body, access: str = "", named: bool = True, **rule: Any) -> list[Thing]:
+    """The registry's tag under what a network manager imposes."""
+    network = vnet("net")
+    return [network, *estate(*rules), admin_rules(network, admin_rule(10, access, **rule), named=named)]
+
+
+def project(*rules: Body, hub_read: bool = True) -> list[Thing]:
+    """A cluster attached to a project, whose hub has the registry, in another region than the cluster."""
+    hub = workspace("hub", registry=registry(region="westeurope"))
+    made = cluster(nodes=subnet(nsg=nsg("fence", *rules)))
+    return [*attached(made, hubResourceId=hub.id), hub if hub_read else hub.unread(), TAGS]
+
+
+def homeless() -> Thing:
+    """A replica of the registry, of whose region the data say nothing."""
+    made = replication(registry(), "westeurope")
+    del made.rows[0]["location"]
+    return made
+
+
+def isolated(*, workspace: bool = True, **profile: str) -> list[Thing]:
+    """A cluster that takes what AKS needs from a cache and has no way out, attached to a workspace or not."""
+    cached = profile or {"artifactSource": "Cache"}
+    made = cluster(nodes=subnet(nsg=nsg("fence", DENY)), bootstrapProfile=cached, network={"outboundType": "none"})
+    return [*(attached(made, registry=registry()) if workspace else [made]), TAGS]
 
 
 def half_isolated() -> list[Thing]:
@@ -139,6 +183,20 @@ CASES = {
     "private endpoint, its name still public": (privately(DENY, zone=False), "fail", "denied"),
     "private endpoint elsewhere": (privately(DENY, network="island"), "fail", "denied"),
     "private endpoint pending": (privately(DENY, status="Pending"), "fail", "denied"),
+    "private endpoint in a denied application security group": (grouped(), "fail", "denied"),
+    "a denied application security group of others": (
+        grouped(interface("vm", "10.0.200.9", into=subnet("endpoints", "10.0.200.0/24"), groups=[asg()]),
+                endpoint=False), "pass", "private-endpoint"),
+    "a denied application security group, interfaces unread": (
+        grouped(gap(f"/subscriptions/{SUB}", "microsoft.network/networkinterfaces"), endpoint=False),
+        "unknown", "undecided-asg-unread"),
+    "denied by a network manager": (managed(access="Deny"), "fail", "denied"),
+    "denied by a network manager, in a row whose id alone names the network": (
+        managed(access="Deny", named=False), "fail", "denied"),
+    "let through by a network manager": (managed(DENY, access="AlwaysAllow"), "pass", "allowed"),
+    "let through by a network manager for members of a network group": (
+        managed(DENY, access="AlwaysAllow", sources=[{"addressPrefixType": "NetworkGroup"}]),
+        "unknown", "undecided-prefix-unparsable"),
     "group unreadable": (
         [*attached(cluster(nodes=subnet(nsg=nsg("fence").unread())), registry=registry()), TAGS],
         "unknown", "undecided-group-unread"),
@@ -151,7 +209,15 @@ CASES = {
         [cluster(nodes=subnet()), TAGS, gap("/", "microsoft.machinelearningservices/workspaces")],
         "unknown", "registry-unread"),
     "one of two clusters is isolated": (half_isolated(), "fail", "denied"),
-    "network isolated": (isolated(), "not-applicable", "network-isolated"),
+    "a project uses its hub's registry": (project(allow_out(100, to=TAG), DENY), "fail", "denied"),
+    "a project whose hub is unread": (
+        project(allow_out(100, to=TAG), DENY, hub_read=False), "unknown", "registry-unread"),
+    "a replica without a region": (
+        [*estate(allow_out(100, to=TAG), DENY), homeless()], "unknown", "registry-unread"),
+    "network isolated, which the model's image is not": (isolated(), "fail", "denied"),
+    "network isolated, no workspace": (isolated(workspace=False), "not-applicable", "network-isolated"),
+    "no outbound type, but no cache either": (
+        isolated(workspace=False, artifactSource="Direct"), "fail", "denied"),
 }  # fmt: skip
 
 
@@ -167,6 +233,34 @@ def test_a_failure_names_packet_rule_and_a_command_above_the_deny() -> None:
     [command] = finding.remediation.commands
     assert "--priority 198" in command.text
     assert TAG in command.text
+
+
+def test_each_region_gets_a_rule_of_its_own() -> None:
+    images = registry(region="westeurope")
+    made = cluster(nodes=subnet(nsg=nsg("fence", DENY)))
+    also = workspace("second", registry=registry("more"))
+    found = audit(CHECK, attached(made, registry=images), also, compute(made, of=also, name="k8s"), TAGS)
+    commands = [command for finding in found for command in finding.remediation.commands]
+    assert {value(command, "-n") for command in commands} == {
+        "AllowContainerRegistry-EastUS2", "AllowContainerRegistry-WestEurope",
+    }  # fmt: skip
+    assert {value(command, "--priority") for command in commands} == {"198", "199"}
+
+
+def test_a_new_rule_takes_no_name_that_the_group_has() -> None:
+    old = allow_out(150, to="AzureContainerRegistry.WestEurope", name="allowcontainerregistry-eastus2")
+    [finding] = audit(CHECK, estate(old, DENY))
+    [command] = finding.remediation.commands
+    assert value(command, "-n") == "AllowContainerRegistry-EastUS2-2"
+
+
+def test_all_addresses_of_a_private_endpoint_are_allowed() -> None:
+    fence = privately(deny_out(200, to="VirtualNetwork"))
+    settings = fence[-2].rows[0]["properties"]["customDnsConfigs"]
+    settings.append({"fqdn": "images.eastus2.data", "ipAddresses": ["10.0.200.7"]})
+    [finding] = audit(CHECK, fence)
+    [command] = finding.remediation.commands
+    assert "--destination-address-prefixes 10.0.200.4 10.0.200.7 --" in command.text
 
 
 def test_container_groups_are_judged_too() -> None:

@@ -100,7 +100,11 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
         [("unknown", "undecided-group-unread")] * 5),
     "subnet unread": (attached(cluster(nodes=subnet(readable=False))), [("unknown", "subnet-unread")]),
     "isolated": (
-        private(DENY, network={"outboundType": "block"}), [("not-applicable", "network-isolated")]),
+        private(DENY, network={"outboundType": "block"}, bootstrapProfile={"artifactSource": "cache"}),
+        [("not-applicable", "network-isolated")]),
+    "no outbound type, but no cache either": (
+        [*private(DENY, network={"outboundType": "none"}), TAGS],
+        [("fail", "denied"), ("fail", "denied"), ("pass", "default-rules")]),
 }  # fmt: skip
 
 

@@ -84,9 +84,16 @@ CASES = {
         attached(cluster(nodes=subnet(nsg=nsg("fence").unread())), registry=registry()), "unknown", "nsg-unread"),
     "subnet unread": (attached(cluster(nodes=subnet(readable=False))), "unknown", "subnet-unread"),
     "no group": (attached(cluster(nodes=subnet())), "not-applicable", "no-nsg"),
-    "isolated": (
-        attached(cluster(nodes=subnet(nsg=nsg("fence", DENY)), network={"outboundType": "none"})),
+    "blocked on purpose": (
+        attached(cluster(nodes=subnet(nsg=nsg("fence", DENY)), network={"outboundType": "block"})),
         "not-applicable", "network-isolated"),
+    "isolated": (
+        attached(cluster(nodes=subnet(nsg=nsg("fence", DENY)), network={"outboundType": "none"},
+                         bootstrapProfile={"artifactSource": "Cache"})),
+        "not-applicable", "network-isolated"),
+    "no outbound type, but no cache either": (
+        [*attached(cluster(nodes=subnet(nsg=nsg("fence", DENY)), network={"outboundType": "none"})), TAGS],
+        "fail", "required-service-denied"),
 }  # fmt: skip
 
 

@@ -79,7 +79,8 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "subnet unread": (attached(cluster(nodes=subnet(readable=False))), [("unknown", "subnet-unread")]),
     "prefix of the subnet unread": (estate(prefix=None), [("unknown", "subnet-unread")]),
     "own cache": (isolated(bootstrapProfile={"artifactSource": "Cache"}), [("not-applicable", "network-isolated")]),
-    "no way out at all": (isolated(network={"outboundType": "none"}), [("not-applicable", "network-isolated")]),
+    "no outbound type, but no cache either": (
+        [*isolated(network={"outboundType": "none"}), TAGS], [("fail", "denied")] * 2),
 }  # fmt: skip
 
 
@@ -94,7 +95,9 @@ def test_each_half_is_a_part_and_has_its_own_command() -> None:
     assert LAYERS in found["image-layers"].message
     [command] = found["image-layers"].remediation.commands
     assert f"--destination-address-prefixes {LAYERS}" in command.text
-    assert "--priority 999" in command.text
+    [other] = found["image-registry"].remediation.commands
+    priorities = [command.argv[command.argv.index("--priority") + 1] for command in (other, command)]
+    assert sorted(priorities) == ["998", "999"], "both commands can be run, each adds a rule of its own"
 
 
 def test_in_china_no_tag_is_named_that_china_lacks() -> None:

@@ -28,6 +28,7 @@ HUB_NETWORK = vnet("hub", FIREWALLS, group="hub", prefixes=["10.9.0.0/16"])
 SPOKE = vnet(prefixes=["10.0.0.0/16"], peerings=[peering(HUB)])
 FIREWALL = firewall(into=FIREWALLS, address="10.9.0.4", group="hub")
 LANDSCAPE = (SPOKE, HUB_NETWORK, FIREWALL)
+ROUTE_SERVER = subnet("RouteServerSubnet", "10.0.254.0/26", ipConfigurations=[{"id": "/route-server"}])
 GATEWAY = subnet("GatewaySubnet", "10.0.255.0/27", ipConfigurations=[{"id": "/gateway"}])
 
 
@@ -81,6 +82,7 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "an appliance of one's own": (udr(default(address="10.0.9.4")), [("pass", "appliance-not-verified")]),
     "no table": (udr(on=None), [("fail", "no-table")]),
     "no default route": (udr(route("10.0.0.0/8", "None")), [("fail", "no-default-route")]),
+    "a Route Server may announce one": ([*udr(), ROUTE_SERVER], [("unknown", "bgp-default")]),
     "a gateway may announce one": ([*udr(), GATEWAY], [("unknown", "bgp-default")]),
     "a peer's gateway may announce one": ([GOES_BY_PEER, *udr()], [("unknown", "bgp-default")]),
     "announcements are not taken": ([*udr(no_bgp=True), GATEWAY], [("fail", "no-default-route")]),

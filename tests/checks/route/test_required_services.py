@@ -48,6 +48,7 @@ TAGS = service_tags(
 )
 LANDSCAPE = (SPOKE, HUB_NETWORK, FIREWALL, TAGS)
 GATEWAY = subnet("GatewaySubnet", "10.0.255.0/27", ipConfigurations=[{"id": "/gateway"}])
+ROUTE_SERVER = subnet("RouteServerSubnet", "10.0.254.0/26", ipConfigurations=[{"id": "/route-server"}])
 BY_FIREWALL = route("0.0.0.0/0", "VirtualAppliance", "10.9.0.4")
 REGISTRY = "AzureContainerRegistry.EastUS2"
 ENDPOINTS = subnet("pe", "10.0.200.0/24")
@@ -122,6 +123,9 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
     "a firewall that is gone": (estate(to("0.0.0.0/0", "VirtualAppliance", "10.9.0.5")), "fail", "appliance-gone"),
     "a gateway that is not there": (estate(to("0.0.0.0/0", "VirtualNetworkGateway")), "fail", "no-gateway"),
     "a gateway may announce more": ([*estate(), GATEWAY], "unknown", "bgp"),
+    "a Route Server may announce more": ([*estate(), ROUTE_SERVER], "unknown", "bgp"),
+    "a Route Server is no gateway": ([*estate(to("0.0.0.0/0", "VirtualNetworkGateway")), ROUTE_SERVER],
+                                     "fail", "no-gateway"),
     "a gateway, but a user route decides": ([*estate(BY_FIREWALL), GATEWAY], "pass", "appliance"),
     "a prefix, and no tag data": (
         estate(to("20.1.128.0/24", "None"), landscape=NO_TAGS), "unknown", "route-undecided"),
@@ -205,8 +209,16 @@ def test_a_registry_out_of_sight() -> None:
 
 
 def test_network_isolated_clusters_need_no_way() -> None:
-    isolated = cluster(nodes=subnet("nodes", "10.0.0.0/22"), bootstrapProfile={"artifactSource": "Cache"})
+    cached = {"artifactSource": "Cache"}
+    isolated = cluster(nodes=subnet("nodes", "10.0.0.0/22"), bootstrapProfile=cached, network={"outboundType": "none"})
     assert outcomes(audit(CHECK, isolated, LANDSCAPE)) == [("not-applicable", "network-isolated")]
+    judged = {finding.part for finding in audit(CHECK, attached(isolated, registry=registry()), LANDSCAPE)}
+    assert judged == {REGISTRY.casefold(), "storage.eastus2"}, "the model's image comes from the workspace's registry"
+
+
+def test_no_outbound_type_without_a_cache_needs_its_way() -> None:
+    alone = cluster(nodes=subnet("nodes", "10.0.0.0/22"), network={"outboundType": "none"})
+    assert {f.reason for f in audit(CHECK, alone, LANDSCAPE)} == {"no-source-address"}
 
 
 def test_a_neighbour_that_is_not_isolated_needs_its_way() -> None:
