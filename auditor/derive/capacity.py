@@ -111,12 +111,21 @@ def _missing(cluster: Cluster, path: str) -> Unread:
 
 def nodes_of_all(cluster: Cluster) -> Need:
     """The nodes of all pools of a cluster."""
-    return Need.total(nodes_of(cluster, pool) for pool in cluster.pools)
+    return Need.total([*(nodes_of(cluster, pool) for pool in cluster.pools), _hosted(cluster)])
 
 
 def addresses_of(cluster: Cluster, subnet_key: str) -> Need:
     """The addresses that the nodes and pods of a cluster take of one subnet."""
-    return Need.total(_of_pool(cluster, pool, subnet_key) for pool in cluster.pools)
+    return Need.total([*(_of_pool(cluster, pool, subnet_key) for pool in cluster.pools), _hosted(cluster, subnet_key)])
+
+
+def _hosted(cluster: Cluster, subnet_key: str | None = None) -> Need:
+    """AKS Automatic places nodes of its own, in one subnet or in any: how many, no property says."""
+    profile = cluster.body.hosted_system_profile
+    named = {key_of(i) for i in (profile.system_node_subnet_id, profile.node_subnet_id) if i} if profile else set()
+    if not (subnet_key in named if subnet_key is not None else named):
+        return Need()
+    return Need(unread=(Unread(cluster.id, "the number of nodes that AKS hosts is not in its data", ""),))
 
 
 def _of_pool(cluster: Cluster, pool: AgentPool, subnet_key: str) -> Need:

@@ -104,6 +104,8 @@ def _footprint(inventory: Inventory, cluster: Cluster) -> Footprint | Unread:
     )
     managed = not with_subnet and not elsewhere
     incomplete = _incomplete(cluster, len(pools), len(with_subnet), elsewhere=elsewhere)
+    if managed and not pools:
+        return Unread(cluster.id, "agentPoolProfiles is empty", "collect again", "cluster-unreadable")
     if managed:
         _add_managed(inventory, cluster, named)
     uses = tuple(
@@ -177,7 +179,16 @@ def _add_managed(inventory: Inventory, cluster: Cluster, named: _Named) -> None:
         return
     for network in inventory.within(VirtualNetwork, cluster.node_group_id):
         for subnet in network.subnets:
-            _add(named, subnet.id, SubnetRole.NODE, cluster, "id", subnet.id)
+            _add(named, subnet.id, _managed_role(subnet), cluster, "id", subnet.id)
+
+
+def _managed_role(subnet: Subnet) -> SubnetRole:
+    """What a subnet is for in a network that AKS made: nodes, except where it is delegated or made for an add-on."""
+    delegated = {service.casefold() for service in subnet.delegations}
+    if delegated:
+        api = delegated == {"microsoft.containerservice/managedclusters"}
+        return SubnetRole.API_SERVER if api else SubnetRole.AUXILIARY
+    return SubnetRole.AUXILIARY if subnet.name.casefold() == "ingress-appgateway-subnet" else SubnetRole.NODE
 
 
 def _incomplete(cluster: Cluster, pools: int, with_subnet: int, *, elsewhere: bool) -> Unread | None:

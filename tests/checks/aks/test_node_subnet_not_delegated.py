@@ -26,6 +26,11 @@ def api_server(delegated_to: str | None) -> Thing:
     return cluster(nodes=NODES, api_server=access, parts=[own])
 
 
+def made_by_aks(name: str, delegated_to: str | None) -> Thing:
+    """A subnet in the network that AKS made in the node resource group."""
+    return subnet(name, f"10.{224 + len(name)}.0.0/24", vnet="aks-vnet", group="mc", delegated_to=delegated_to)
+
+
 CASES = {
     "bare": ([ml()], [("pass", "not-delegated")]),
     "an empty list": ([ml(delegations=[])], [("pass", "not-delegated")]),
@@ -47,6 +52,11 @@ CASES = {
         [cluster(pools=[pool(NODES)]), vnet("net")], [("unknown", "subnet-unread")]),
     "pools not in the data": ([cluster(nodes=NODES, agentPoolProfiles=None)], [("unknown", "cluster-unreadable")]),
     "managed": ([cluster()], []),
+    "managed, with subnets for the API server, virtual nodes and a gateway": (
+        [cluster(), made_by_aks("aks-subnet", None), made_by_aks("aks-apiserver", AKS),
+         made_by_aks("aks-virtual-node", ACI), made_by_aks("ingress-appgateway-subnet", None)],
+        [("not-applicable", "api-server-subnet"), ("pass", "not-delegated")]),
+    "no pool at all": ([cluster(pools=[])], [("unknown", "cluster-unreadable")]),
 }  # fmt: skip
 
 

@@ -121,6 +121,9 @@ CASES = {
     "subnet unread": ([flat(nodes=sized(readable=False))], "unknown", "subnet-unread"),
     "pools not in the data": ([flat(agentPoolProfiles=None)], "unknown", "cluster-unreadable"),
     "managed": ([cluster()], "not-applicable", "managed-vnet"),
+    "nodes that AKS hosts": (
+        [cluster(pools=[], parts=[sized()], hostedSystemProfile={"nodeSubnetID": sized().id}, network=FLAT)],
+        "unknown", "counts-unread"),
 }  # fmt: skip
 
 
