@@ -104,8 +104,6 @@ def _footprint(inventory: Inventory, cluster: Cluster) -> Footprint | Unread:
     )
     managed = not with_subnet and not elsewhere
     incomplete = _incomplete(cluster, len(pools), len(with_subnet), elsewhere=elsewhere)
-    if managed and not pools:
-        return Unread(cluster.id, "agentPoolProfiles is empty", "collect again", "cluster-unreadable")
     if managed:
         _add_managed(inventory, cluster, named)
     uses = tuple(

@@ -70,8 +70,6 @@ CASES = {
     "system nodes that AKS hosts in its own network": (
         [cluster(pools=[], hostedSystemProfile={"enabled": True})], "not-applicable", "managed-vnet"),
     "managed network": ([cluster()], "not-applicable", "managed-vnet"),
-    "no pools, but nodes that AKS hosts in an own subnet": (
-        [cluster(pools=[], parts=[subnet()], hostedSystemProfile={"nodeSubnetID": subnet().id})], "fail", "no-grant"),
     "no pools at all": ([cluster(pools=[])], "unknown", "cluster-unreadable"),
 }  # fmt: skip
 
