@@ -142,6 +142,8 @@ def combine(a: Node, b: Node, answer: Callable[[Hashable, Hashable], Hashable]) 
 
 def _overlay(x: Node, y: Node) -> list[tuple[int, int, int, int]]:
     """Elementary segments with the index of the part of x and of y that holds them; -1 where none does."""
+    if len(x.parts) == len(y.parts) == 1 and x.parts[0][0] == y.parts[0][0]:
+        return [(low, high, 0, 0) for low, high in x.parts[0][0]]
     events: list[tuple[int, int, int]] = []  # position, which operand, index or -1
     for side, node in enumerate((x, y)):
         owned = sorted((low, high, index) for index, (pairs, _) in enumerate(node.parts) for low, high in pairs)

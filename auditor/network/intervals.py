@@ -16,8 +16,11 @@ Intervals: TypeAlias = tuple[Interval, ...]
 
 def normal(pairs: Iterable[Interval]) -> Intervals:
     """The one list that holds exactly the integers of `pairs`, in whatever order and overlap they come."""
+    ordered = sorted(pairs)
+    if len(ordered) == 1:
+        return (ordered[0],)
     merged: list[Interval] = []
-    for low, high in sorted(pairs):
+    for low, high in ordered:
         if merged and low <= merged[-1][1] + 1:
             if high > merged[-1][1]:
                 merged[-1] = (merged[-1][0], high)
@@ -37,6 +40,9 @@ def intersection(a: Intervals, b: Intervals) -> Intervals:
     """What is in both."""
     if a is b:
         return a
+    if len(a) == len(b) == 1:
+        low, high = max(a[0][0], b[0][0]), min(a[0][1], b[0][1])
+        return ((low, high),) if low <= high else ()
     if len(b) > len(a):
         a, b = b, a
     found: list[Interval] = []
@@ -81,6 +87,8 @@ def difference(a: Intervals, b: Intervals) -> Intervals:
 
 def overlap(a: Intervals, b: Intervals) -> bool:
     """Whether any integer is in both."""
+    if len(a) == len(b) == 1:
+        return a[0][0] <= b[0][1] and b[0][0] <= a[0][1]
     if len(b) > len(a):
         a, b = b, a
     at = 0
