@@ -14,8 +14,11 @@ from litestar.params import (
     QueryParameter,
 )
 
-from auditor.findings import DriftState
-from auditor.report.legible import filled
+from auditor.evaluate.run import plain
+from auditor.explain import sections
+from auditor.findings import DriftState, Finding
+from auditor.i18n import Language, translator
+from auditor.report.wording import sayings
 from auditor.service.answering import (
     TheHouse,
     problems,
@@ -26,6 +29,7 @@ from auditor.service.problem import Trouble
 from auditor.service.records import (
     Explanation,
     Findings,
+    Section,
     Step,
 )
 from auditor.values import Outcome, Severity
@@ -79,21 +83,29 @@ def explain_finding(
     run: Annotated[
         str | None, QueryParameter(pattern=RUN_ID, required=False, description="Without it, the newest that has it.")
     ] = None,
+    lang: FromQuery[Language] = Language.ENGLISH,
 ) -> Explanation:
-    """Explain a finding by the steps that its run recorded."""
+    """Explain a finding as a run saw it: the steps by question and place, evidence, source, and how to mend it."""
     run_id, finding = house.archive.finding(finding_id, run)
+    return explanation(run_id, finding, lang)
+
+
+def explanation(run_id: str, finding: Finding, lang: Language) -> Explanation:
+    """What `auditor explain` tells of a finding."""
+    speaker, says = translator(lang), sayings(finding)
     return Explanation(
         run_id=run_id,
-        finding=finding.id,
-        check=finding.check,
-        outcome=finding.outcome.value,
-        reason=finding.reason,
-        message=finding.message,
-        steps=tuple(
-            Step(kind=each.kind, text=filled(each.text, each.facts), facts=each.facts) for each in finding.trace
+        title=says.title.told(speaker),
+        message=says.message.told(speaker),
+        mend=says.mend.told(speaker) if finding.remediation.summary else "",
+        sections=tuple(
+            Section(
+                heading=each.heading,
+                steps=tuple(Step(kind=step.kind, text=step.text, facts=plain(step.facts)) for step in each.steps),
+            )
+            for each in sections(finding.trace, speaker)
         ),
-        evidence=finding.evidence,
-        source=finding.source,
+        finding=finding,
     )
 
 

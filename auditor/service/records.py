@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from auditor.findings import Baseline, EvidenceRecord, Finding, ResourceChanges, Run, SourceRef, Summary
+from auditor.findings import Baseline, Finding, ResourceChanges, Run, Summary
 from auditor.service.jobs import Job, State
 
 SubscriptionId = Annotated[
@@ -113,18 +113,22 @@ class Step(Shown, frozen=True, kw_only=True):
     facts: dict[str, Any]
 
 
+class Section(Shown, frozen=True, kw_only=True):
+    """The steps that were taken at one place, or for one question; `heading` is empty where there is neither."""
+
+    heading: str
+    steps: tuple[Step, ...]
+
+
 class Explanation(Shown, frozen=True, kw_only=True):
-    """How a verdict was reached, as its run recorded it."""
+    """How a verdict was reached, and how to mend what it finds: what `auditor explain` tells, in the same words."""
 
     run_id: str
-    finding: str
-    check: str
-    outcome: str
-    reason: str
+    title: str
     message: str
-    steps: tuple[Step, ...]
-    evidence: tuple[EvidenceRecord, ...]
-    source: SourceRef
+    mend: str
+    sections: tuple[Section, ...]
+    finding: Finding
 
 
 def shown(job: Job, how: Literal["new", "joined", "repeated"] | None = None) -> ScanShown:

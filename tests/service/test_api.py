@@ -265,8 +265,9 @@ def test_an_html_report_lives_in_an_origin_of_its_own(shown: Serving) -> None:
 def test_a_verdict_is_explained_by_its_steps(shown: Serving) -> None:
     wanted = shown.reader.get(f"/api/v1/findings?run={RUNS[1]}&check=nsg-*").json()["items"][0]
     found = shown.reader.get(f"/api/v1/findings/{wanted['id']}/explanation?run={RUNS[1]}").json()
-    assert (found["runId"], found["outcome"]) == (RUNS[1], "fail")
-    assert [step["text"] for step in found["steps"]] == ["aks-1 was looked at"]
+    assert (found["runId"], found["finding"]) == (RUNS[1], wanted)
+    assert found["finding"]["outcome"] == "fail"
+    assert [[step["text"] for step in each["steps"]] for each in found["sections"]] == [["aks-1 was looked at"]]
 
 
 def test_a_pin_makes_a_run_the_baseline_and_can_be_taken_off(service: Serving) -> None:

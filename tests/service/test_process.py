@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,26 @@ def environment(held: Replica) -> dict[str, str]:
     return {**held.environment(), "AUDITOR_MANAGEMENT_GROUP": "contoso"}
 
 
+def explained(process: Process, folder: Path, findings: list[dict[str, Any]], lang: str) -> None:
+    """Over HTTP a verdict is explained as `auditor explain` does, in the same words."""
+    longest = max(findings, key=lambda each: len(each["trace"]))
+    assert len(longest["trace"]) > 2
+    told = process.ask("GET", f"/api/v1/findings/{longest['id']}/explanation?lang={lang}").json()
+    printed = subprocess.run(
+        [*AUDITOR, "explain", longest["id"], "--json", "--lang", lang],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=dict(os.environ) | {"AUDITOR_HISTORY": f"sqlite:///{folder / 'history.sqlite'}"},
+        check=True,
+    )
+    expected = json.loads(printed.stdout)
+    assert told["sections"] == expected.pop("steps")
+    assert told["finding"] == expected
+    assert told["title"]
+    assert (told["message"] == longest["message"]) == (lang == "en")
+
+
 def test_a_scan_over_the_wire_on_demand(tmp_path: Path, environment: dict[str, str]) -> None:
     process = Process(tmp_path, environment)
     try:
@@ -44,6 +65,8 @@ def test_a_scan_over_the_wire_on_demand(tmp_path: Path, environment: dict[str, s
         found = process.ask("GET", f"/api/v1/findings?run={done['runId']}&limit=500").json()
         assert found["total"] > 20
         assert all(each["check"].startswith("aks-") for each in found["items"])
+        explained(process, tmp_path, found["items"], "en")
+        explained(process, tmp_path, found["items"], "zh-CN")
     finally:
         said = process.end(signal.SIGTERM)
     assert environment["AZURE_CLIENT_SECRET"] not in said
