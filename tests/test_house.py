@@ -70,7 +70,9 @@ def test_nothing_generated_is_committed() -> None:
 
 
 def test_every_pin_has_a_hash_and_every_requirement_a_pin() -> None:
-    for name in ("runtime", "replica", "dev"):
+    names_of_all = sorted(path.stem for path in (ROOT / "requirements").glob("*.in"))
+    assert {"runtime", "replica", "dev", "serve", "image", "sbom"} <= set(names_of_all)
+    for name in names_of_all:
         pinned = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
         wanted = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8")
         entries = re.findall(r"^([a-z0-9][\w.\[\],-]*)==\S+(?: ;[^\n]*?)? \\\n( +--hash=sha256:)", pinned, re.MULTILINE)

@@ -9,14 +9,15 @@ from typing import Any
 from auditor import __version__
 from auditor.findings import Finding, Report
 from auditor.history.records import RunRow
-from auditor.i18n import Language
+from auditor.i18n import Language, Translator
 from auditor.report.clouds import cloud_name
 from auditor.report.templating import environment
 from auditor.report.trend import HEIGHT, WIDTH, line
 from auditor.report.triage import reading_order, verdict
-from auditor.report.wording import languages, wording
+from auditor.report.wording import Saying, languages, original, sayings, speaker, wording
 from auditor.service import jobs
 from auditor.service.archive import NotThere
+from auditor.service.firings import newest_of_each
 from auditor.service.house import House
 from auditor.service.roles import Caller, Role
 
@@ -54,6 +55,7 @@ def dashboard(house: House, reader: Reader, run_id: str | None) -> str:
     """The first page: the state of a run's scopes, or of those scanned last."""
     row = house.archive.newest() if run_id is None else house.archive.run(run_id)
     known = jobs.newest(house.engine, JOBS)
+    words = speaker(reader.lang)
     model: dict[str, Any] = {
         "report": None,
         "verdict": None,
@@ -61,6 +63,7 @@ def dashboard(house: House, reader: Reader, run_id: str | None) -> str:
         "jobs": known,
         "running": next((job for job in known if not job.finished), None),
         "nights": _nights(house),
+        "say": lambda text: Saying(original(text)).told(words),
     }
     if row is not None:
         model |= _posture(house, row, reader)
@@ -78,7 +81,7 @@ def _posture(house: House, row: RunRow, reader: Reader) -> dict[str, Any]:
         "sets": _sets(house, row),
         "runs": runs,
         "trend": _trend(house, row),
-        "feed": _feed(house, runs),
+        "feed": _feed(house, runs, speaker(reader.lang)),
     }
 
 
@@ -113,8 +116,8 @@ def _trend(house: House, row: RunRow) -> dict[str, Any] | None:
     }
 
 
-def _feed(house: House, runs: tuple[RunRow, ...]) -> list[dict[str, Any]]:
-    """What is new, changed, resolved or no longer verified, night by night, the newest first."""
+def _feed(house: House, runs: tuple[RunRow, ...], words: Translator) -> list[dict[str, Any]]:
+    """What is new, changed, resolved or no longer verified, night by night, the newest first, in the reader's words."""
     told = []
     for row in runs:
         counts = row.drift or {}
@@ -125,7 +128,8 @@ def _feed(house: House, runs: tuple[RunRow, ...]) -> list[dict[str, Any]]:
         except NotThere:  # pruned a moment ago
             continue
         left = max(len(drifted) - LINES, 0)
-        told.append({"run": row.id, "started_at": row.started_at, "findings": drifted[:LINES], "more": left})
+        lines = [{"finding": each, "message": sayings(each).message.told(words)} for each in drifted[:LINES]]
+        told.append({"run": row.id, "started_at": row.started_at, "lines": lines, "more": left})
         if len(told) == NIGHTS:
             break
     return told
@@ -138,15 +142,18 @@ def _drifted(report: Report) -> list[Finding]:
 
 def _nights(house: House) -> list[dict[str, Any]]:
     now = house.clock()
+    before = newest_of_each(house.engine)
     nights = []
     for plan in house.plans:
         firing = plan.schedule.next(now)
+        last = before.get(plan.name)
         nights.append(
             {
                 "name": plan.name,
                 "cron": plan.schedule.cron,
                 "timezone": plan.schedule.timezone,
                 "next": None if firing is None else firing.local.replace("T", " "),
+                "last": None if last is None else {**last, "local": last["local"].replace("T", " ")},
             }
         )
     return nights

@@ -235,3 +235,19 @@ class StoredFirings:
         elif there.state not in _OVER and not (there.state == "running" and self._others(there.instance)):
             nobodys = its & (table.c.state == there.state) & (table.c.instance == there.instance)
             connection.execute(sa.update(table).where(nobodys).values(**values))
+
+
+def newest_of_each(engine: Engine) -> dict[str, dict[str, Any]]:
+    """By schedule: what became of its newest firing that was begun or missed (`local`, `state`, `note`)."""
+    import sqlalchemy as sa
+
+    from auditor.history.engine import reading
+    from auditor.history.tables import firing as table
+
+    known = table.c.state != "before"
+    newest = sa.select(table.c.schedule, sa.func.max(table.c.local).label("local")).where(known).group_by("schedule")
+    last = newest.subquery()
+    its = (table.c.schedule == last.c.schedule) & (table.c.local == last.c.local)
+    with reading(engine) as connection:
+        rows = connection.execute(sa.select(table).join(last, its)).all()
+    return {row.schedule: {"local": row.local, "state": row.state, "note": row.note} for row in rows}

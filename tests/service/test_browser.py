@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from auditor.errors import NothingRead
+from auditor.i18n import Language, translator
+from auditor.service import Plan, parse_schedule
+from auditor.service.desk import Order
+from auditor.service.firings import StoredFirings
+from auditor.service.store import open_store
+from tests.nights import gap
 from tests.report import sample
-from tests.service.world import FIRST, HOSTILE, SECOND, Serving, finding, night
+from tests.service.world import FIRST, HOSTILE, SCOPE, SECOND, Serving, World, finding, night, serving
 
 pytestmark = pytest.mark.browser
 
@@ -112,9 +121,6 @@ def test_who_may_only_read_is_shown_nothing_to_press(visitor: Visitor) -> None:
 
 def remember_nights(visitor: Visitor) -> None:
     """Three nights, the last with what Azure may be called and with gaps."""
-    from tests.nights import gap
-    from tests.service.world import SCOPE
-
     world = visitor.service.world
     world.remember(night(1, *FIRST))
     world.remember(night(2, *SECOND))
@@ -162,6 +168,46 @@ def test_it_speaks_chinese_and_remembers(visitor: Visitor) -> None:
     expect(page.get_by_role("button", name="立即扫描")).to_be_visible()
 
 
+def test_drift_and_gaps_are_told_in_the_readers_language(visitor: Visitor) -> None:
+    world = visitor.service.world
+    said = "{subnet} is delegated to {found}, not to Container Instances"
+    facts = {"subnet": "snet-aci", "found": "nothing"}
+    world.remember(night(1, finding("nsg-acr-outbound", "aks-1", "pass")))
+    failed = finding("nsg-acr-outbound", "aks-1", "fail")
+    told = msgspec.structs.replace(failed, message=said.format(**facts), template=said, facts=facts)
+    gaps = (msgspec.structs.replace(gap(SCOPE, required=False), hint="grant Reader on the subscription"),)
+    world.remember(night(2, told, gaps=gaps))
+    page = visitor.signed_in()
+    assert "snet-aci is delegated to nothing" in page.locator("#feed").inner_text()
+    page.goto(f"{visitor.service.base}/?lang=zh-CN")
+    feed = page.locator("#feed").inner_text()
+    assert translator(Language.CHINESE).format(said, facts) in feed
+    assert "delegated" not in feed
+    assert "grant Reader" not in page.locator("#gaps").inner_text()
+
+
+def test_what_became_of_each_schedules_newest_night_is_shown(world: World, chromium: Browser) -> None:
+    def fail(order: Order) -> None:
+        raise NothingRead(f"the authority says {HOSTILE}")
+
+    world.before_end = fail
+    plan = Plan("nightly", parse_schedule("0 2 * * *", "UTC"), world.settings)
+    engine = open_store(world.history, {})
+    day_before = plan.schedule.last(world.now - timedelta(days=1))
+    assert day_before is not None
+    StoredFirings(engine, 1, lambda: world.now, lambda other: False).tell("nightly", day_before, "missed")
+    engine.dispose()
+    with serving(world, plans=(plan,)) as running:
+        world.wait_for("is tried again in 5 minutes")
+        visitor = Visitor(chromium, running)
+        shown = visitor.signed_in().locator(".nights")
+        expect(shown).to_contain_text("last: 2026-11-24 02:00 Failed")
+        expect(shown).to_contain_text(HOSTILE)
+        assert visitor.complaints == []
+        for context in list(chromium.contexts):
+            context.close()
+
+
 def test_it_works_without_scripts(visitor: Visitor) -> None:
     page = visitor.signed_in(java_script_enabled=False)
     page.get_by_role("button", name="Scan now").click()
@@ -180,8 +226,6 @@ def test_it_fits_a_telephone(visitor: Visitor) -> None:
 
 def test_a_believable_night_for_the_eye(visitor: Visitor, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Not judged by the test but drawn by it: `--basetemp` keeps the picture."""
-    import msgspec
-
     from auditor.history import open_history
 
     report = sample.night()
