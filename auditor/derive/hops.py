@@ -81,6 +81,8 @@ def _peers(inventory: Inventory, network: VirtualNetwork) -> Iterable[tuple[str,
 def _service_endpoints(inventory: Inventory, subnet: Subnet) -> Iterable[tuple[str, AddressSet | Tag]]:
     location = region_key(subnet.location or "")
     for service in subnet.service_endpoints:
+        if service == "microsoft.storage.global":  # the form across regions
+            yield service, Tag("Storage")
         tag = _SERVICE_TAGS.get(service)
         if tag is not None:
             yield service, Tag(regional_tag(inventory, tag, location) if location else tag)

@@ -9,7 +9,7 @@ node resource group, and the tables of all other kubenet clusters.
   table; if there are nodes and no pod routes; if node subnets of the cluster have different tables;
 - passes otherwise, also while no node runs;
 - is unknown where the network plugin, the pod range, the number of nodes, a subnet, the table or one of its routes
-  could not be read.
+  could not be read, or clusters that may use the same table.
 
 ## Why it matters
 With kubenet a pod is reached only by the route to its node. Where the routes lie in a table that the subnet does not
@@ -191,6 +191,18 @@ class _Kubenet:
         differing = self._differing()
         if differing is not None:
             return differing
+        hidden = self._sharing_unread(table)
+        if hidden is not None:
+            return unknown(
+                "clusters-unread",
+                "whether {cluster} alone uses {table} on {subnet} is not known: {what}: {why}",
+                shown,
+                count,
+                what=resource_name(hidden.what),
+                why=hidden.why,
+                hint=hidden.hint,
+                **self.more,
+            )
         return passed(
             "pod-routes",
             "{table} on {subnet} has {count} pod routes of {cluster}, which alone uses it",
@@ -263,6 +275,28 @@ class _Kubenet:
                 if isinstance(subnet, Subnet) and key_of(subnet.route_table_id or "") == mine:
                     found[other.name] = other.show("properties.agentPoolProfiles[].vnetSubnetID", subnet.id)
         return found
+
+    def _sharing_unread(self, table: RouteTable) -> Unread | None:
+        """Why another cluster may write into the same table unseen. A table serves subnets of its subscription only,
+        and AKS asks that a cluster lies there too.
+        """
+        around = {f"/subscriptions/{one.subscription_id}" for one in (table, self.cluster)}
+        others = self.inventory.listing(Cluster, sorted(around))
+        if others.missing is not None:
+            return others.missing
+        for other in others:
+            elsewhere = f"/subscriptions/{other.subscription_id}" not in around
+            if other.key == self.cluster.key or elsewhere or other.plugin not in ("", "kubenet"):
+                continue
+            used = footprint(self.inventory, other)
+            if isinstance(used, Unread):
+                return used
+            for use in used.in_roles(SubnetRole.NODE):
+                if isinstance(use.subnet, Unread) and other.plugin == "kubenet":
+                    return use.subnet
+                if isinstance(use.subnet, Subnet) and key_of(use.subnet.route_table_id or "") == table.key:
+                    return Unread(other.id, "networkProfile.networkPlugin is not in its data", "collect again")
+        return None
 
     def _differing(self) -> Verdict | None:
         """Node subnets of the cluster that carry another table, or may."""

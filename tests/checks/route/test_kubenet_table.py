@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.estate import Thing, audit, cluster, gap, outcomes, pool, rg, route, subnet, table
+from tests.estate import SUB, Thing, audit, cluster, gap, outcomes, pool, rg, route, subnet, table
 
 CHECK = "route-kubenet-table"
 PODS = "192.168.0.0/16"
@@ -45,6 +45,17 @@ CASES: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "odd casing of plugin and hop": (
         kubenet(nodes(own(route("192.168.0.0/24", "virtualappliance", "10.0.0.4"))),
                 network={"networkPlugin": "Kubenet"}), [("pass", "pod-routes")]),
+    "other clusters unread": (
+        [kubenet(nodes(FULL)), gap(f"/subscriptions/{SUB}", "microsoft.containerservice/managedclusters")],
+        [("unknown", "clusters-unread")]),
+    "a neighbour of unknown plugin on the table": (
+        [kubenet(nodes(FULL)), cluster("twin", nodes=nodes(FULL), node_group="mc2", network={"networkPlugin": None})],
+        [("unknown", "clusters-unread")]),
+    "a neighbour whose pools are not in the data": (
+        [kubenet(nodes(FULL)), kubenet(None, "twin", "mc2", agentPoolProfiles=None)],
+        [("unknown", "clusters-unread")]),
+    "an overlay neighbour": (
+        [kubenet(nodes(FULL)), cluster("twin", nodes=nodes(FULL), node_group="mc2")], [("pass", "pod-routes")]),
     "no table": (kubenet(nodes(None)), [("fail", "no-table")]),
     "the table lies in the node group": (
         [kubenet(nodes(own(DEFAULT))), IN_NODE_GROUP], [("fail", "table-elsewhere")]),

@@ -258,3 +258,11 @@ def test_ipv6_prefixes_of_a_tag_are_nothing_to_a_subnet_without_ipv6() -> None:
     ml = cluster(nodes=nodes, network={"outboundType": UDR})
     dual = [*attached(ml, registry=registry(), storage=storage()), *landscape]
     assert found(dual).reason == "no-source-address"
+
+
+def test_a_storage_endpoint_across_regions_leads_to_all_of_storage() -> None:
+    dropped = [to("0.0.0.0/0", "None")]
+    nodes = subnet("nodes", "10.0.0.0/22", table=table("rt", *dropped), endpoints=["Microsoft.Storage.Global"])
+    judged = {finding.part: finding.reason for finding in audit(CHECK, cluster(nodes=nodes), LANDSCAPE)}
+    assert judged["storage.eastus2"] == "service-endpoint"
+    assert judged[REGISTRY.casefold()] == "dropped"
