@@ -21,6 +21,7 @@ from auditor.findings import (
     EffectRecord,
     EvidenceRecord,
     Finding,
+    Remediation,
     ResourceRef,
     SourceRef,
     TraceRecord,
@@ -173,8 +174,20 @@ def _finding(group: list[tuple[Check, Verdict, str]], inventory: Inventory, term
             section=check.source.section,
             url=terms.profile.docs + check.source.path,
         ),
-        remediation=_remediation(check, worst, reference, facts, terms),
+        remediation=_remediation_of_all(check, [worst, *(v for v in verdicts if v is not worst)], reference, terms),
     )
+
+
+def _remediation_of_all(check: Check, verdicts: list[Verdict], reference: ResourceRef, terms: Terms) -> Remediation:
+    """What mends the first verdict, the worst, with the commands of all that are as bad and are mended alike."""
+    worst = verdicts[0]
+    alike = [v for v in verdicts if (v.outcome, v.reason, v.mend) == (worst.outcome, worst.reason, worst.mend)]
+    each = [
+        _remediation(check, one, reference, {name: plain(value) for name, value in one.facts.items()}, terms)
+        for one in alike
+    ]
+    commands = tuple(dict.fromkeys(command for one in each for command in one.commands))
+    return Remediation(summary=each[0].summary, template=each[0].template, commands=commands)
 
 
 def _effect(verdicts: Iterable[Verdict]) -> EffectRecord | None:
@@ -232,7 +245,9 @@ def _record(inventory: Inventory, parsed: ResourceId) -> Resource[Any] | None:
     return found if isinstance(found, Resource) else None
 
 
-def _remediation(check: Check, verdict: Verdict, reference: ResourceRef, facts: dict[str, Any], terms: Terms) -> Any:
+def _remediation(
+    check: Check, verdict: Verdict, reference: ResourceRef, facts: dict[str, Any], terms: Terms
+) -> Remediation:
     mend = verdict.mend or check.mend
     if verdict.outcome in (Outcome.PASS, Outcome.NOT_APPLICABLE):
         mend = Mend("")

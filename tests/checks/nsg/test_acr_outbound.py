@@ -247,6 +247,13 @@ def test_each_region_gets_a_rule_of_its_own() -> None:
     assert {value(command, "--priority") for command in commands} == {"198", "199"}
 
 
+def test_a_registry_with_a_replica_gets_a_rule_for_each_region() -> None:
+    [finding] = audit(CHECK, replicated(DENY))
+    assert {value(command, "--destination-address-prefixes") for command in finding.remediation.commands} == {
+        TAG, "AzureContainerRegistry.WestEurope",
+    }  # fmt: skip
+
+
 def test_a_new_rule_takes_no_name_that_the_group_has() -> None:
     old = allow_out(150, to="AzureContainerRegistry.WestEurope", name="allowcontainerregistry-eastus2")
     [finding] = audit(CHECK, estate(old, DENY))
