@@ -126,6 +126,12 @@ def _positive(text: str) -> str:
     return text
 
 
+def _seconds(text: str) -> str:
+    if not 0 < float(text) <= 86_400:
+        raise ValueError("must be above 0 and at most 86400 (a day)")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a scan can be told. Lists are tuples, tables are read-only mappings, paths are as given."""
@@ -178,6 +184,20 @@ class Settings:
     service_tags: Path | None = _key("path", None, "Microsoft's published service tag file, where no tags can be read.")
     no_history: bool = _key("switch", False, "Neither read nor write the history of runs.")
     max_rps: float | None = _key("number", None, "At most this many requests a second.", grammar=_positive)
+    deadline: float = _key(
+        "number",
+        3600.0,
+        "Seconds after which a scan waits for Azure no more; what is missing then is a gap.",
+        grammar=_seconds,
+        flag=False,
+    )
+    request_timeout: float = _key(
+        "number",
+        60.0,
+        "Seconds of silence after which a request is given up and repeated; a whole answer may take twice as long.",
+        grammar=_seconds,
+        flag=False,
+    )
     quiet: bool = _key("switch", False, "Say nothing on standard error but errors.")
     log_format: str = _key("text", "text", "How log lines look.", choices=("text", "json"))
     notify: bool = _key(

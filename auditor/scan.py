@@ -299,7 +299,7 @@ def _collected(
 
 
 def _request(settings: Settings, profile: CloudProfile, environment: Mapping[str, str]) -> CollectRequest:
-    from auditor.collect import CollectRequest
+    from auditor.collect import CollectRequest, Patience
 
     return CollectRequest(
         cloud=profile,
@@ -308,6 +308,8 @@ def _request(settings: Settings, profile: CloudProfile, environment: Mapping[str
         tenant=settings.tenant,
         environment=environment,
         max_rps=settings.max_rps,
+        deadline_s=settings.deadline,
+        patience=Patience(silence_s=settings.request_timeout),
         principals=dict(settings.principals),
         registries=settings.registries,
         deployers=settings.deployers,

@@ -162,10 +162,12 @@ def _setting_row(name: str, key: Key) -> str:
 
 def _default(name: str) -> str:
     value = getattr(Settings(), name)
-    if value is None or value == () or not isinstance(value, (str, tuple, bool)):
+    if value is None or value == () or not isinstance(value, (str, tuple, bool, float)):
         return ""
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
+    if isinstance(value, float):
+        return f"`{value:g}`"
     return f"`{value if isinstance(value, str) else ','.join(value)}`"
 
 

@@ -5,7 +5,7 @@ lists all security groups, networks or role assignments of a tenant. Importing t
 call does.
 """
 
-from auditor.collect.request import Clock, Collected, CollectRequest, RequestLog, ScopeState, Stopped
+from auditor.collect.request import Clock, Collected, CollectRequest, Patience, RequestLog, ScopeState, Stopped
 from auditor.collect.run import collect
 from auditor.collect.snapshot import snapshot_header, write_snapshot
 
@@ -13,6 +13,7 @@ __all__ = [
     "Clock",
     "CollectRequest",
     "Collected",
+    "Patience",
     "RequestLog",
     "ScopeState",
     "Stopped",

@@ -10,6 +10,7 @@ import msgspec
 
 from auditor.collect.failures import Failure, describe
 from auditor.collect.wire import WIRE_ERRORS, Wire
+from auditor.values import fold
 
 T = TypeVar("T")
 
@@ -33,9 +34,24 @@ API_VERSIONS = {
 
 
 def list_all(
-    wire: Wire, url: str, operation: str, stopped: Callable[[], None], *, directory: bool = False
+    wire: Wire, url: str, operation: str, stopped: Callable[[], None], *, directory: bool = False, events: bool = False
 ) -> list[dict[str, Any]]:
-    """All items of a paged list (`value`, `nextLink` or Microsoft Graph's `@odata.nextLink`)."""
+    """All items of a paged list (`value`, `nextLink` or Microsoft Graph's `@odata.nextLink`).
+
+    A resource that comes twice has most likely pushed out another, and no list tells how many there should be: such a
+    list is read once more, then given up. `events` of one write may share an id.
+    """
+
+    def read() -> list[dict[str, Any]]:
+        items = _list_once(wire, url, operation, stopped, directory=directory)
+        return items if events else _each_once(items)
+
+    return twice(read)
+
+
+def _list_once(
+    wire: Wire, url: str, operation: str, stopped: Callable[[], None], *, directory: bool
+) -> list[dict[str, Any]]:
     client = wire.directory() if directory else wire.arm()
     if client is None:
         raise Failure("not-configured", "no Microsoft Graph endpoint is configured")
@@ -43,7 +59,7 @@ def list_all(
     seen: set[str] = set()
     for _ in range(MOST_PAGES):
         stopped()
-        body = get(wire, url, operation, directory=directory)
+        body = _get_once(wire, url, operation, directory=directory)
         value = body.get("value")
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise Failure("bad-response", "a list without `value`")
@@ -59,6 +75,13 @@ def list_all(
     raise Failure("paging", "the list's pages do not end")
 
 
+def _each_once(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ids = [fold(each["id"]) for each in items if isinstance(each.get("id"), str)]
+    if len(set(ids)) != len(ids):
+        raise Failure("paging", "an item of the list came twice")
+    return items
+
+
 def get(wire: Wire, url: str, operation: str, *, directory: bool = False) -> dict[str, Any]:
     """One JSON object; a body that is broken is read once more."""
     return twice(lambda: _get_once(wire, url, operation, directory=directory))
@@ -72,7 +95,7 @@ def twice(call: Callable[[], T]) -> T:
     try:
         return call()
     except Failure as failure:
-        if failure.reason not in ("bad-response", "connection-lost", "unauthorized"):
+        if failure.reason not in ("bad-response", "connection-lost", "unauthorized", "paging"):
             raise
     return call()
 
@@ -123,4 +146,4 @@ def _from_sdk_once(
         raise describe(error) from error
     if not all(isinstance(item, dict) for item in items):
         raise Failure("bad-response", "a list item is not a JSON object")
-    return items
+    return _each_once(items)

@@ -41,16 +41,11 @@ def examine(request: CollectRequest, *, clock: Clock = Clock()) -> list[Diagnosi
 
     from auditor.collect.governor import Governor
     from auditor.collect.walk import Walk
-    from auditor.collect.wire import Wire, credential_for
+    from auditor.collect.wire import Wire
 
     deadline = None if request.deadline_s is None else clock.monotonic() + request.deadline_s
     governor = Governor(clock, max_rps=request.max_rps, deadline=deadline)
-    wire = Wire(
-        request.cloud,
-        credential_for(request.cloud, request.environment, request.tenant),
-        governor,
-        request.threads,
-    )
+    wire = Wire(request, governor)
     with ThreadPoolExecutor(max_workers=request.threads) as pool:
         try:
             found = _sign_in(wire, request)
@@ -178,10 +173,10 @@ def _scopes(walk: Walk, subscriptions: Sequence[dict[str, Any]]) -> list[Diagnos
 
 
 def _group(walk: Walk, group: str, visible: set[str]) -> list[Diagnosis]:
-    from auditor.collect.scopes import group_scope, subscriptions_below
+    from auditor.collect.walk import group_scope
 
-    scope = group_scope(group)
-    hidden = sorted((subscriptions_below(walk, group) or set()) - visible)
+    scope, tree = group_scope(group), walk.below(group)
+    hidden = sorted((tree.all_subscriptions if tree is not None else set()) - visible)
     gaps = [gap for gap in walk.gaps.all() if fold(gap.scope) == fold(scope)]
     if gaps:
         return [Diagnosis("rights", "problem", f"{scope}: {gaps[0].reason}", gaps[0].hint)]

@@ -11,7 +11,6 @@ import re
 from typing import Any
 
 from auditor.clouds import CloudProfile
-from auditor.collect.governor import DeadlinePassed
 
 
 class Failure(Exception):
@@ -52,17 +51,21 @@ def describe(error: BaseException) -> Failure:
     """The Failure that an exception of the SDKs (or of ours) means."""
     if isinstance(error, Failure):
         return error
-    if isinstance(error, DeadlinePassed):
-        return Failure("deadline", "the scan's deadline passed before it was answered")
     chain = tuple(_causes(error))
     words = " | ".join(f"{type(each).__name__}: {each}" for each in chain)
     connection = _connection(words)
     if connection is not None:
         return connection
     names = {name for each in chain for name in (kind.__name__ for kind in type(each).__mro__)}
+    if "DeadlinePassed" in names:
+        return Failure("deadline", "the scan's deadline passed before it was answered")
+    if "AnswerTooSlow" in names:
+        return Failure("connection-lost", "the answer came too slowly and was broken off")
     if "CredentialUnavailableError" in names or "failed to retrieve a token from the included" in words:
         return Failure("no-credentials", "no credentials were found")
     status = _status(error)
+    if "JSONDecodeError" in names and status in (None, 200):
+        return Failure("bad-response", "the answer is not the JSON that was expected")
     if (status is None and "ClientAuthenticationError" in names) or "AADSTS" in words:
         return _sign_in(words, status)
     if status is not None:

@@ -100,6 +100,11 @@ class Governor:
         """Seconds to the deadline; None without one."""
         return None if self.deadline is None else self.deadline - self.clock.monotonic()
 
+    def at_most(self, seconds: float) -> float:
+        """That long, or to the deadline if it comes earlier; never nothing, which sockets take for "no limit"."""
+        left = self.left_s()
+        return seconds if left is None else max(0.001, min(seconds, left))
+
     def wait(self, seconds: float) -> None:
         """Sleep, or DeadlinePassed if that would end behind the deadline."""
         left = self.left_s()

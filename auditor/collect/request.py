@@ -31,6 +31,20 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one answer is waited for, in seconds."""
+
+    silence_s: float = 60.0
+    """Between two bytes: after that the request counts as not answered, and is repeated."""
+    connect_s: float = 10.0
+
+    @property
+    def body_s(self) -> float:
+        """For a whole body from its first byte on. A page of Resource Graph has 16 MB at most."""
+        return 2 * self.silence_s
+
+
 class Stopped(AuditorError):
     """Somebody asked the collection to stop (SIGTERM); what was read so far is dropped."""
 
@@ -55,6 +69,7 @@ class CollectRequest:
     """At most that many requests a second, of all kinds together."""
     deadline_s: float | None = None
     """Seconds after which nothing is waited for any more; what is missing then is a gap."""
+    patience: Patience = Patience()
     threads: int = 6
     principals: Mapping[str, str] = field(default_factory=dict)
     """Application id to object id, from the configuration; spares Microsoft Graph."""

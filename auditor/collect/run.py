@@ -41,14 +41,13 @@ def collect(
     from concurrent.futures import ThreadPoolExecutor
 
     from auditor.collect.walk import Walk
-    from auditor.collect.wire import Wire, credential_for
+    from auditor.collect.wire import Wire
 
     started = clock.monotonic()
     deadline = None if request.deadline_s is None else started + request.deadline_s
     governor = Governor(clock, max_rps=request.max_rps, deadline=deadline)
     taken_at = clock.now()
-    credential = credential_for(request.cloud, request.environment, request.tenant)
-    wire = Wire(request.cloud, credential, governor, 2 * request.threads)
+    wire = Wire(request, governor)
     pool, beside = (
         ThreadPoolExecutor(max_workers=request.threads, thread_name_prefix=name) for name in ("collect", "beside")
     )

@@ -6,24 +6,17 @@ import functools
 from collections.abc import Iterable
 
 from auditor.collect import queries, rights
-from auditor.collect.arm import API_VERSIONS, list_all
 from auditor.collect.failures import CONNECTION_REASONS, Failure, connection_problem
 from auditor.collect.graph import EVERYTHING, Reach
 from auditor.collect.queries import Query
 from auditor.collect.references import Row, at
 from auditor.collect.request import ScopeState
-from auditor.collect.walk import Walk, scopes_of, subscriptions_in
+from auditor.collect.walk import SUBSCRIPTIONS, Walk, group_scope, scopes_of, subscriptions_in
 from auditor.errors import NothingRead
 from auditor.values import fold
 
-SUBSCRIPTIONS = "microsoft.resources/subscriptions"
 MOST_ASKED_FOR_RIGHTS = 500
 """Subscriptions up to which each is asked what we may read in it."""
-
-
-def group_scope(name: str) -> str:
-    """The ARM id of a management group."""
-    return f"/providers/Microsoft.Management/managementGroups/{name}"
 
 
 class Scopes:
@@ -164,6 +157,9 @@ class Scopes:
                     self._not_visible(
                         f"/subscriptions/{hidden}", f"it lies below {name}, and the signed-in identity does not see it"
                     )
+        if self.requested == ["/"] and "/" not in self._unread:
+            for hidden in self._not_among_the_rows(self._walk.visible_subscriptions() or set(), countable=True):
+                self._not_visible(f"/subscriptions/{hidden}", "ARM lists it, and Resource Graph shows nothing of it")
         if not self.chains and not self._uncounted:
             self._nothing()
 
@@ -172,18 +168,23 @@ class Scopes:
 
     def _hidden_below(self, group: str) -> list[str]:
         """Subscriptions that ARM lists below a group and that we do not see: fewer rows are their only sign else."""
-        below = subscriptions_below(self._walk, group)
-        if below is None:
+        tree = self._walk.below(group)
+        if tree is None:
             return []
+        alone = len(self._request.management_group_names) == 1
+        return self._not_among_the_rows(tree.all_subscriptions, countable=alone)
+
+    def _not_among_the_rows(self, listed: set[str], *, countable: bool) -> list[str]:
+        """Which of the subscriptions that ARM lists Resource Graph does not show."""
         if self._uncounted:
-            if len(self._request.management_group_names) == 1 and len(below) == self._uncounted:
+            if countable and len(listed) == self._uncounted:
                 return []
             # Somebody is missing, and only all rows tell who.
             for reach in self.reaches:
                 for row in self._walk.keep(self._walk.read_apart(queries.subscriptions(), reach)[0]):
                     self.see(row)
             self._uncounted = 0
-        return sorted(below - set(self.chains))
+        return sorted(listed - set(self.chains))
 
     def _nothing(self) -> None:
         said = next((g.reason for g in self._walk.gaps.all() if not g.reason.startswith("not-visible")), "")
@@ -217,26 +218,3 @@ class Scopes:
             self._walk.note(f"own rights were asked for in the {len(estate)} subscriptions of the estate only")
             asked = set()
         return sorted(estate | asked)
-
-
-def subscriptions_below(walk: Walk, group: str) -> set[str] | None:
-    """The subscriptions that ARM lists below a management group; None (and a gap) if it does not."""
-    scope = group_scope(group)
-    url = f"{scope}/descendants?api-version={API_VERSIONS['managementGroups']}"
-    try:
-        below = list_all(walk.wire, url, "ARM/descendants", walk.stopped)
-    except Failure as failure:
-        walk.gaps.add(
-            scope,
-            SUBSCRIPTIONS,
-            failure,
-            required=True,
-            operation="Microsoft.Management/managementGroups/descendants/read",
-        )
-        return None
-    return {
-        fold(str(each.get("name") or ""))
-        for each in below
-        if fold(str(each.get("type") or "")).endswith("/subscriptions")
-        or "/subscriptions/" in fold(str(each.get("id")))
-    } - {""}

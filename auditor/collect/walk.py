@@ -7,18 +7,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from auditor.collect import graph
+from auditor.collect import graph, splitting
+from auditor.collect.arm import API_VERSIONS, list_all
 from auditor.collect.failures import Failure
 from auditor.collect.gaps import Gaps
 from auditor.collect.graph import Reach
 from auditor.collect.queries import Query
 from auditor.collect.references import Row, type_of
 from auditor.collect.request import CollectRequest, Stopped
+from auditor.collect.splitting import Tree
 from auditor.collect.wire import Wire
 from auditor.inventory.allowlist import keep_allowed
 from auditor.values import Progress, ResourceId, fold
 
 T = TypeVar("T")
+
+SUBSCRIPTIONS = "microsoft.resources/subscriptions"
 
 
 class Walk:
@@ -44,6 +48,10 @@ class Walk:
         self._pending: list[Future[None]] = []
         self._lock = threading.Lock()
         self._stage = ""
+        self._split: dict[Reach, list[Reach]] = {}
+        self._trees: dict[str, Tree | None] = {}
+        self._visible: set[str] | None = None
+        self._visible_asked = False
 
     def stopped(self) -> None:
         """Raise Stopped if somebody asked the collection to end; called between pages."""
@@ -61,16 +69,92 @@ class Walk:
         self._progress(f"{self._stage} (waiting {seconds:.0f} s for Azure's quota)", len(self._rows), None)
 
     def read(self, query: Query, reach: Reach) -> list[Row]:
-        """A query's rows; a scope that Resource Graph cut at its limit is a required gap, whatever came."""
-        answer = graph.read(self.wire, query, reach, self.stopped)
-        self._note_cut(query, reach, answer.scope_cut)
-        return answer.rows
+        """A query's rows. A scope that Resource Graph cuts at its limit is asked for in parts, or is a required gap."""
+        rows: list[Row] = []
+        todo = [reach]
+        while todo:
+            part = todo.pop(0)
+            smaller = self._split.get(part)
+            if smaller is None:
+                answer = graph.read(self.wire, query, part, self.stopped)
+                smaller = self._smaller(part) if answer.scope_cut else []
+                if not smaller:
+                    self._note_cut(query, part, answer.scope_cut)
+                    rows += answer.rows
+            todo = [*smaller, *todo]
+        return rows
 
     def peek(self, query: Query, reach: Reach) -> tuple[list[Row], int]:
-        """A query's rows if one page holds them all, else none; and how many there are."""
-        answer, total = graph.peek(self.wire, query, reach, self.stopped)
-        self._note_cut(query, reach, answer.scope_cut)
-        return answer.rows, total
+        """A query's rows if one page (of each part) holds them all, else none; and how many there are."""
+        rows: list[Row] = []
+        number, whole = 0, True
+        todo = [reach]
+        while todo:
+            part = todo.pop(0)
+            smaller = self._split.get(part)
+            if smaller is None:
+                answer, total = graph.peek(self.wire, query, part, self.stopped)
+                smaller = self._smaller(part) if answer.scope_cut else []
+                if not smaller:
+                    self._note_cut(query, part, answer.scope_cut)
+                    rows += answer.rows
+                    number += total
+                    whole = whole and len(answer.rows) == total
+            todo = [*smaller, *todo]
+        return (rows if whole else []), number
+
+    def _smaller(self, reach: Reach) -> list[Reach]:
+        """The parts of a scope that was cut, remembered; none if ARM does not tell what lies in it."""
+        with self._lock:
+            if reach in self._split:
+                return self._split[reach]
+        found: list[Reach] = []
+        if reach == graph.EVERYTHING:
+            names = self.visible_subscriptions()
+            found = [Reach(subscriptions=tuple(sorted(names)))] if names else []
+        for group in reach.management_groups:
+            tree = self.below(group)
+            if tree is None:
+                return []
+            found += splitting.parts(tree)
+        if found:
+            with self._lock:
+                self._split[reach] = found
+            self.note("a scope holds more subscriptions than Resource Graph looks at; it was read in parts")
+        return found
+
+    def below(self, group: str) -> Tree | None:
+        """What ARM lists below a management group, asked once; None (and a gap) if it does not."""
+        with self._lock:
+            if fold(group) in self._trees:
+                return self._trees[fold(group)]
+        scope = group_scope(group)
+        url = f"{scope}/descendants?api-version={API_VERSIONS['managementGroups']}"
+        tree: Tree | None = None
+        try:
+            tree = Tree.of(group, list_all(self.wire, url, "ARM/descendants", self.stopped))
+        except Failure as failure:
+            operation = "Microsoft.Management/managementGroups/descendants/read"
+            self.gaps.add(scope, SUBSCRIPTIONS, failure, required=True, operation=operation)
+        with self._lock:
+            self._trees[fold(group)] = tree
+        return tree
+
+    def visible_subscriptions(self) -> set[str] | None:
+        """The subscriptions that ARM lists for us, asked once; None (and a gap) if it does not."""
+        with self._lock:
+            if self._visible_asked:
+                return self._visible
+        found: set[str] | None = None
+        try:
+            url = f"/subscriptions?api-version={API_VERSIONS['subscriptions']}"
+            listed = list_all(self.wire, url, "ARM/subscriptions", self.stopped)
+            found = {fold(str(each.get("subscriptionId") or "")) for each in listed} - {""}
+        except Failure as failure:
+            self.gaps.add("/", SUBSCRIPTIONS, failure, required=True, operation="*/read")
+        with self._lock:
+            self._visible, self._visible_asked = found, True
+        return found
 
     def _note_cut(self, query: Query, reach: Reach, cut: bool) -> None:
         if cut:
@@ -163,12 +247,17 @@ class Walk:
             future.result()
 
 
+def group_scope(name: str) -> str:
+    """The ARM id of a management group."""
+    return f"/providers/Microsoft.Management/managementGroups/{name}"
+
+
 def scopes_of(reach: Reach) -> Iterator[str]:
     """The ARM ids of a reach; `/` for everything."""
     for subscription in reach.subscriptions:
         yield f"/subscriptions/{subscription}"
     for group in reach.management_groups:
-        yield f"/providers/Microsoft.Management/managementGroups/{group}"
+        yield group_scope(group)
     if not reach.subscriptions and not reach.management_groups:
         yield "/"
 

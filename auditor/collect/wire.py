@@ -5,7 +5,7 @@ What differs from the SDKs' defaults, and why:
   pace; here nothing but GETs and the known POSTs leaves;
 - `credential_scopes` beside `base_url`: the endpoint alone does not move a client to another cloud;
 - `retry_on_methods` with POST on each Resource Graph query: a query is a POST, and safe to repeat;
-- a transport whose waiting is injected and knows the scan's deadline: `Retry-After` is obeyed unbounded otherwise;
+- a transport whose waiting is bounded (`patience`), for the sign-in too: `Retry-After` is obeyed unbounded otherwise;
 - a request to another host than the configured endpoint is refused before a token is attached (`nextLink`).
 
 This module imports Azure's SDKs; it is imported inside `collect()` only.
@@ -33,21 +33,20 @@ from azure.core.pipeline.policies import (
     SansIOHTTPPolicy,
     UserAgentPolicy,
 )
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.exceptions import ARMErrorFormat
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
-from requests.adapters import HTTPAdapter
 
 from auditor import __version__
 from auditor.clouds import CloudProfile
 from auditor.collect.failures import Failure
 from auditor.collect.governor import DeadlinePassed, Governor
+from auditor.collect.patience import PatientCredential, PatientTransport
+from auditor.collect.request import CollectRequest
 
 ArmClient: TypeAlias = ARMPipelineClient[Any, Any]
 
-CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 60
 RETRIES = 4
 REPEATABLE = frozenset({"GET", "HEAD", "POST"})
 """Every POST of a scan is a query."""
@@ -71,29 +70,29 @@ def quiet_sdk_logs() -> None:
     """azure-identity logs a whole failed chain as a warning *and* raises it; we tell it once, in one line."""
     logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
     logging.getLogger("azure").setLevel(logging.ERROR)
-    logging.getLogger("msal").setLevel(logging.ERROR)
+    logging.getLogger("msal").setLevel(logging.CRITICAL)  # its errors come with tracebacks
 
 
-def credential_for(cloud: CloudProfile, environment: Mapping[str, str], tenant: str | None) -> TokenCredential:
+def credential_for(request: CollectRequest, governor: Governor) -> TokenCredential:
     """The one credential that the environment configures: secret or certificate, workload identity, else the chain.
 
-    Built from the given mapping, not from the process's environment, so that two scans in one process can differ.
+    Built from the request's mapping, not from the process's environment, so that two scans in one process can differ.
     """
     from azure import identity
 
     quiet_sdk_logs()
+    cloud, environment = request.cloud, request.environment
     common: dict[str, Any] = {
         "authority": cloud.authority,
         "disable_instance_discovery": not cloud.instance_discovery,
+        "transport": PatientTransport(governor, request.threads, _ca_bundle(cloud), request.patience),
+        # PatientCredential tries again, and knows for which faults.
+        "retry_total": 1,
     }
-    if cloud.ca_bundle is not None:
-        common["connection_verify"] = str(cloud.ca_bundle)
-    tenant_id = tenant or environment.get("AZURE_TENANT_ID")
+    tenant_id = request.tenant or environment.get("AZURE_TENANT_ID")
     client_id = environment.get("AZURE_CLIENT_ID")
     if tenant_id and client_id and environment.get("AZURE_CLIENT_SECRET"):
-        return identity.ClientSecretCredential(
-            tenant_id, client_id, environment["AZURE_CLIENT_SECRET"], **common, **_TRANSPORT_LIMITS
-        )
+        return identity.ClientSecretCredential(tenant_id, client_id, environment["AZURE_CLIENT_SECRET"], **common)
     if tenant_id and client_id and environment.get("AZURE_CLIENT_CERTIFICATE_PATH"):
         return identity.CertificateCredential(
             tenant_id,
@@ -101,7 +100,6 @@ def credential_for(cloud: CloudProfile, environment: Mapping[str, str], tenant: 
             environment["AZURE_CLIENT_CERTIFICATE_PATH"],
             password=environment.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None,
             **common,
-            **_TRANSPORT_LIMITS,
         )
     if environment.get("AZURE_FEDERATED_TOKEN_FILE"):
         return identity.WorkloadIdentityCredential(
@@ -109,7 +107,6 @@ def credential_for(cloud: CloudProfile, environment: Mapping[str, str], tenant: 
             client_id=client_id,
             token_file_path=environment["AZURE_FEDERATED_TOKEN_FILE"],
             **common,
-            **_TRANSPORT_LIMITS,
         )
     return identity.ChainedTokenCredential(*_chain(identity, environment, tenant_id, client_id))
 
@@ -134,28 +131,8 @@ def _chain(
     return [build() for build in chosen or [links["AzureCliCredential"][1]]]
 
 
-_TRANSPORT_LIMITS: dict[str, Any] = {"connection_timeout": CONNECT_TIMEOUT_S, "read_timeout": 30, "retry_total": 1}
-
-
-class PatientTransport(RequestsTransport):  # type: ignore[misc]
-    """A RequestsTransport whose waiting goes through the governor: injected, counted, and bounded by the deadline."""
-
-    def __init__(self, governor: Governor, threads: int, ca_bundle: str | None) -> None:
-        session = requests.Session()
-        # 16 of 24 connections were thrown away with the default pool of ten; ours blocks instead.
-        session.mount("https://", HTTPAdapter(pool_connections=4, pool_maxsize=max(1, threads), pool_block=True))
-        verify: Any = ca_bundle if ca_bundle else True
-        super().__init__(
-            session=session,
-            connection_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            connection_verify=verify,
-        )
-        self._governor = governor
-
-    def sleep(self, duration: float) -> None:
-        """Wait as the retry policy asks; DeadlinePassed ends the call instead."""
-        self._governor.wait(duration)
+def _ca_bundle(cloud: CloudProfile) -> str | None:
+    return str(cloud.ca_bundle) if cloud.ca_bundle else None
 
 
 class OneHost(SansIOHTTPPolicy[Any, Any]):
@@ -208,19 +185,18 @@ class Pace(HTTPPolicy[Any, Any]):
 class Wire:
     """One collection's clients, all over one transport. Build clients lazily: each SDK costs seconds to import."""
 
-    def __init__(self, cloud: CloudProfile, credential: TokenCredential, governor: Governor, threads: int) -> None:
-        self.cloud, self.credential, self.governor = cloud, credential, governor
-        ca_bundle = str(cloud.ca_bundle) if cloud.ca_bundle else None
-        self._transport = PatientTransport(governor, threads, ca_bundle)
+    def __init__(self, request: CollectRequest, governor: Governor) -> None:
+        self.cloud, self.governor = request.cloud, governor
+        self.credential = PatientCredential(credential_for(request, governor), governor)
+        # A collection's two pools of threads share the connections.
+        self._transport = PatientTransport(governor, 2 * request.threads, _ca_bundle(request.cloud), request.patience)
         self._lock = threading.Lock()
         self._clients: dict[Any, Any] = {}
 
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
-        closer = getattr(self.credential, "close", None)
-        if closer is not None:
-            closer()
+        self.credential.close()
 
     def sign_in(self) -> str | None:
         """Fetch the token once, before threads would each fetch their own; the tenant id that it names, if it tells."""
@@ -331,13 +307,17 @@ class Wire:
         return {} if left is None else {"timeout": max(left, 0.001)}
 
     def get(self, client: ArmClient, url: str, operation: str) -> bytes:
-        """The raw body of a GET; HttpResponseError for a status of 400 or more."""
+        """The raw body of a GET; HttpResponseError for a status of 400 or more.
+
+        Not streamed: the retry policy leaves a streamed answer that it repeats unread, so its connection never comes
+        back to the pool, and six answers of 429 would leave none to wait for.
+        """
         request = HttpRequest("GET", client.format_url(url), headers={"Accept": "application/json"})
-        with client.send_request(request, stream=True, operation=operation, **self.time_left()) as response:
-            body: bytes = response.read()
-            if response.status_code != 200:
-                raise HttpResponseError(response=response, error_format=ARMErrorFormat)
-            return body
+        response = client.send_request(request, stream=False, operation=operation, **self.time_left())
+        if response.status_code != 200:
+            raise HttpResponseError(response=response, error_format=ARMErrorFormat)
+        body: bytes = response.content
+        return body
 
 
 def _tenant_in(token: str) -> str | None:

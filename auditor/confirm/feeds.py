@@ -104,7 +104,7 @@ def _log(
         )
 
         def read(url: str = url) -> list[ChangeRecord]:
-            events = arm.list_all(link.wire(), url, "ARM/activityLog", link.stopped)
+            events = arm.list_all(link.wire(), url, "ARM/activityLog", link.stopped, events=True)
             return [record for event in events if (record := recorded_event(event, roles)) is not None]
 
         yield f"the activity log of subscription {subscription}", read

@@ -43,13 +43,12 @@ class Link:
         return self._wire
 
     def _signed_in(self) -> Wire | Failure:
-        from auditor.collect.wire import WIRE_ERRORS, Wire, credential_for
+        from auditor.collect.wire import WIRE_ERRORS, Wire
 
         request = self.request
         deadline = self._clock.monotonic() + LONGEST_S
         self._governor = Governor(self._clock, max_rps=request.max_rps, deadline=deadline)
-        credential = credential_for(request.cloud, request.environment, request.tenant)
-        wire = Wire(request.cloud, credential, self._governor, request.threads)
+        wire = Wire(request, self._governor)
         try:
             # Once, before threads would each fetch a token of their own.
             wire.sign_in()

@@ -416,7 +416,7 @@ def _shown(world: World, identity: str) -> Body:
 def _from_index(world: World, found: Resource) -> Answer:
     """`useResourceGraph=true`: the index's older truth, and how old it is."""
     lag = {one.id.lower(): one.merge for one in world.estate.index_lag}
-    body = merged(found.body, lag.get(found.key, {}))
+    body = merged(found.body, lag.get(found.key) or {})
     return ok(body, headers={"x-ms-arg-snapshot-timestamp": f"{world.estate.clock:%Y-%m-%dT%H:%M:%S.%f}0Z"})
 
 

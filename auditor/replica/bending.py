@@ -48,8 +48,8 @@ def bent(answer: Answer, fault: Fault, base_url: str, target: str, body: bytes) 
         rows.clear()
     elif fault.kind == "foreign-nextlink":
         document[link] = FOREIGN_LINK
-    elif fault.kind == "repeat-row" and len(rows) > 1:
-        rows[-1] = rows[0]
+    elif fault.kind == "repeat-row" and rows:
+        rows[len(rows) - 1 or 1 :] = [rows[0]]
     elif fault.kind == "lose-row" and rows:
         rows.pop()
     if key == "data":

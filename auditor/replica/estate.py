@@ -83,7 +83,8 @@ class Lag:
     """What Resource Graph still shows of a resource that ARM already shows otherwise."""
 
     id: str
-    merge: Body
+    merge: Body | None
+    """None: it shows nothing of it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +361,9 @@ def _plain(body: Body, source: str, place: str) -> Body:
 
 
 def _lag(body: Body, source: str, place: str) -> Lag:
-    return Lag(_id(body, source, place), _object(body.get("merge"), source, f"{place}.merge"))
+    merge = body.get("merge")
+    unseen = "merge" in body and merge is None
+    return Lag(_id(body, source, place), None if unseen else _object(merge, source, f"{place}.merge"))
 
 
 def _each(document: Mapping[str, Any], key: str, source: str, read: Callable[[Body, str, str], T]) -> tuple[T, ...]:

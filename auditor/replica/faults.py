@@ -17,7 +17,7 @@ FAULTS = frozenset(
     {
         "status", "reset", "slow", "drip", "truncate", "wrong-json", "wrong-content-type", "expired-token",
         "claims-challenge", "missing-registration", "empty-page-with-nextlink", "foreign-nextlink", "repeat-row",
-        "lose-row",
+        "lose-row", "certificate-change", "deletion",
     }
 )  # fmt: skip
 # These make sense for some requests only, and pass over the others.
@@ -26,7 +26,7 @@ _PAGED = frozenset({"arm-list", "resource-graph", "graph"})
 _SIGNED_IN = frozenset({"arm-get", "arm-list", "resource-graph", "graph"})
 _FOR_THE_SIGNED_IN = frozenset({"expired-token", "claims-challenge", "missing-registration"})
 STATUSES = frozenset({400, 401, 403, 404, 409, 410, 413, 422, 429, 500, 502, 503, 504})
-_KEYS = frozenset({"match", "fault", "status", "code", "retryAfter", "seconds", "times", "after"})
+_KEYS = frozenset({"match", "fault", "status", "code", "retryAfter", "seconds", "pieces", "resource", "times", "after"})
 _MATCHES = frozenset({"method", "path", "table", "operation", "type", "query"})
 
 
@@ -55,6 +55,10 @@ class Fault:
     code: str | None = None
     retry_after: str | None = None
     seconds: float = 2.0
+    pieces: int = 10
+    """In how many parts a dripping body comes."""
+    resource: str = ""
+    """What a deletion takes away, with everything below it."""
     times: int | None = None
     after: int = 0
     method: str | None = None
@@ -145,13 +149,17 @@ def _fault(line: Any, place: str) -> Fault:
         raise FaultPlanProblem(f"{place}: unknown fault {kind!r}; known are {', '.join(sorted(FAULTS))}")
     if status not in STATUSES:
         raise FaultPlanProblem(f"{place}: status {status!r} is none of {', '.join(map(str, sorted(STATUSES)))}")
-    retry_after = line.get("retryAfter")
+    retry_after, resource = line.get("retryAfter"), str(line.get("resource") or "")
+    if (kind == "deletion") != bool(resource):
+        raise FaultPlanProblem(f"{place}: `resource`, an id, goes with the fault `deletion`, and with no other")
     return Fault(
         kind=kind,
         status=status,
         code=line.get("code"),
         retry_after=None if retry_after is None else str(retry_after),
         seconds=_number(line, "seconds", 2.0, place),
+        pieces=max(1, int(_number(line, "pieces", 10, place))),
+        resource=resource,
         times=None if line.get("times") is None else int(_number(line, "times", 1, place)),
         after=int(_number(line, "after", 0, place)),
         method=match.get("method"),

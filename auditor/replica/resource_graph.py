@@ -119,7 +119,10 @@ class Evaluator:
                 continue
             body = self._indexed(resource.body, kind)
             if resource.key in lag:
-                body = merged(body, lag[resource.key])
+                behind = lag[resource.key]
+                if behind is None:
+                    continue
+                body = merged(body, behind)
             yield self._row(body, kind, table, at)
             at += 1
         for change in self._world.estate.changes:

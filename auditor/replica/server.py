@@ -39,7 +39,7 @@ from auditor.replica.sign_in import SignIn
 from auditor.replica.signing import Signer
 from auditor.replica.throttling import OFF, Clock, Quota, Throttle
 from auditor.replica.world import World, type_of
-from auditor.replica.writes import Write, Writer
+from auditor.replica.writes import Write, Writer, without
 
 _log = logging.getLogger(__name__)
 _GZIP_FROM_BYTES = 512
@@ -123,7 +123,10 @@ class Replica:
         """Make the certificates, bind, and answer from a thread of its own."""
         self._folder = tempfile.TemporaryDirectory(prefix="auditor-replica-")
         context, self.ca_path = certificates.make(Path(self._folder.name))
-        self._server = _Server(self._address, context, self)
+        # Another authority's, for a certificate that changes; the client knows nothing of it.
+        strange = Path(self._folder.name) / "strange"
+        strange.mkdir()
+        self._server = _Server(self._address, context, certificates.make(strange)[0], self)
         self.base_url = f"https://127.0.0.1:{self._server.server_address[1]}"
         self._logs_audience = AUDIENCES[self.estate.cloud]
         audiences = (self.base_url, self.graph_endpoint, self._logs_audience)
@@ -200,6 +203,8 @@ class Replica:
     def set_faults(self, plan: FaultPlan | Path | str | Sequence[Mapping[str, Any]] | None) -> None:
         """Another fault plan from now on; None switches faults off."""
         self._faults = faults.read(plan)
+        if self._server is not None:
+            self._server.show_own_certificate()
 
     def signed_token(self, audience: str, *, roles: Sequence[str] = (), **claims: Any) -> str:
         """A token as the tenant issues it for an API of its own, with other `claims` where a test wants them."""
@@ -231,6 +236,8 @@ class Replica:
         )
         authorization = headers.get("Authorization")
         table_names = table if operation == "resource-graph" else ""
+        if fault is not None and fault.kind == "deletion":
+            world = self._deleted(fault.resource)
         if fault is not None:
             answer = self._faulty(fault, world, path, authorization)
         else:
@@ -363,9 +370,18 @@ class Replica:
                 "for how to register subscriptions.",
                 details=[{"code": "MissingSubscriptionRegistration", "target": namespace}],
             )
-        if fault.kind == "reset":
+        if fault.kind == "certificate-change" and self._server is not None:
+            self._server.show_strange_certificate(once=fault.times is not None)
+        if fault.kind in ("reset", "certificate-change"):
             return Answer(0, b"")
         return None
+
+    def _deleted(self, resource: str) -> World:
+        """The world without a resource and what lies below it: somebody deletes it between two requests."""
+        with self._writing:
+            if self._world.get(resource) is not None:
+                self.load(without(self._world.estate, resource))
+            return self._world
 
     def _record(
         self,
@@ -450,8 +466,12 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], context: ssl.SSLContext, replica: Replica) -> None:
-        self._context = context
+    def __init__(
+        self, address: tuple[str, int], context: ssl.SSLContext, strange: ssl.SSLContext, replica: Replica
+    ) -> None:
+        self._context, self._strange = context, strange
+        self._strange_handshakes = 0.0
+        """How many of the next connections are shown the strange certificate; infinity for all."""
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         self.replica = replica
@@ -465,10 +485,23 @@ class _Server(ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, Any]:
         plain, address = super().get_request()
         # The handshake happens at the first read, in the connection's own thread.
-        secured = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        with self._connections_lock:
+            context = self._strange if self._strange_handshakes >= 1 else self._context
+            self._strange_handshakes = max(0.0, self._strange_handshakes - 1)
+        secured = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         with self._connections_lock:
             self._connections.add(secured)
         return secured, address
+
+    def show_strange_certificate(self, *, once: bool) -> None:
+        """The next connection, or every one from now on, is shown another authority's certificate."""
+        with self._connections_lock:
+            self._strange_handshakes = self._strange_handshakes + 1 if once else float("inf")
+
+    def show_own_certificate(self) -> None:
+        """Every connection from now on is shown the certificate that the client trusts."""
+        with self._connections_lock:
+            self._strange_handshakes = 0.0
 
     def shutdown_request(self, request: Any) -> None:
         with self._connections_lock:
@@ -537,7 +570,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         answer, fault = self.server.replica.handle(self.command, self.path, dict(self.headers.items()), body)
         kind = fault.kind if fault is not None else ""
-        if kind == "reset":
+        if kind in ("reset", "certificate-change"):
             self._reset()
             return
         if kind == "slow" and fault is not None:
@@ -568,17 +601,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: len(content) // 2])
             self.close_connection = True
         elif kind == "drip" and fault is not None:
-            self._drip(content, fault.seconds)
+            self._drip(content, fault)
         else:
             self.wfile.write(content)
 
-    def _drip(self, content: bytes, seconds: float) -> None:
-        """The body in ten pieces, spread over the time."""
-        size = max(1, len(content) // 10)
+    def _drip(self, content: bytes, fault: Fault) -> None:
+        """The body in pieces, spread over the time."""
+        size = -(-len(content) // fault.pieces) or 1
         for at in range(0, len(content), size):
             self.wfile.write(content[at : at + size])
             self.wfile.flush()
-            self.server.replica.stopping.wait(seconds / 10)
+            self.server.replica.stopping.wait(fault.seconds / fault.pieces)
 
     def _reset(self) -> None:
         """End the connection with a TCP reset instead of a goodbye."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -175,11 +176,62 @@ def test_assignments_refused_at_the_subscription_are_proved_at_the_group(azure: 
     assert any(e.CONTROL_PLANE in text for text in filters)  # what lies below the group
 
 
-def test_a_scope_beyond_resource_graphs_limit(own_replica: Callable[..., Azure]) -> None:
-    collected = own_replica(subscription_limit=1).collect()
-    gap = gap_at(collected, "/providers/Microsoft.Management/managementGroups/platform", "resources")
+READ_IN_PARTS = "a scope holds more subscriptions than Resource Graph looks at; it was read in parts"
+
+
+@pytest.mark.parametrize("scope", [{}, {"subscriptions": ()}], ids=["a group", "everything"])
+def test_a_scope_beyond_resource_graphs_limit_is_read_in_parts(
+    own_replica: Callable[..., Azure], azure: Azure, scope: dict[str, Any]
+) -> None:
+    collected = own_replica(subscription_limit=1).collect(**scope)
+    assert READ_IN_PARTS in collected.notes
+    assert collected.gaps == ()
+    assert collected.rows == azure.collect(**scope).rows
+
+
+@pytest.mark.parametrize(
+    ("scope", "path", "named"),
+    [
+        ({}, "descendants", "/providers/Microsoft.Management/managementGroups/platform"),
+        ({"subscriptions": ()}, r"^/subscriptions\?", "/"),
+    ],
+    ids=["a group", "everything"],
+)
+def test_a_cut_scope_whose_parts_arm_does_not_tell_is_a_gap(
+    own_replica: Callable[..., Azure], scope: dict[str, Any], path: str, named: str
+) -> None:
+    azure = own_replica(subscription_limit=1)
+    azure.replica.set_faults([{"match": {"path": path}, "fault": 403}])
+    collected = azure.collect(**scope)
+    gap = gap_at(collected, named, "resources")
     assert gap.required
     assert gap.reason.startswith("scope-cut")
+    assert not collected.complete
+
+
+def test_explicit_subscriptions_are_never_cut(own_replica: Callable[..., Azure], azure: Azure) -> None:
+    asked: dict[str, Any] = {"subscriptions": (e.ML, e.HUB, e.LAB)}
+    collected = own_replica(subscription_limit=1).collect(**asked)
+    assert collected.complete
+    assert collected.rows == azure.collect(**asked).rows
+
+
+def unindexed(body: e.Body) -> e.Body:
+    """ARM lists a subscription of which Resource Graph shows nothing."""
+    body["indexLag"] = [{"id": f"/subscriptions/{e.LAB}", "merge": None}]
+    return body
+
+
+@pytest.mark.parametrize("extra", [0, 1100], ids=["a page of subscriptions", "more than a page"])
+def test_everything_is_counted_against_arms_own_list(own_replica: Callable[..., Azure], extra: int) -> None:
+    whole = own_replica(large() if extra else e.estate(), arm_page_size=1000).collect(subscriptions=())
+    assert whole.gaps == ()
+    azure = own_replica(unindexed(large() if extra else e.estate()), arm_page_size=1000)
+    collected = azure.collect(subscriptions=())
+    gap = gap_at(collected, f"/subscriptions/{e.LAB}", "*")
+    assert gap.required
+    assert gap.reason.startswith("not-visible")
+    assert not collected.complete
 
 
 def test_without_microsoft_graph(azure: Azure) -> None:

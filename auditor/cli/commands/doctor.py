@@ -27,7 +27,7 @@ def command(call: Call, /, **flags: Any) -> int:
     """
     from auditor.cli import text
     from auditor.clouds import resolve_cloud
-    from auditor.collect import CollectRequest
+    from auditor.collect import CollectRequest, Patience
     from auditor.collect.doctor import examine
     from auditor.report.legible import one_line
 
@@ -39,6 +39,8 @@ def command(call: Call, /, **flags: Any) -> int:
         tenant=settings.tenant,
         environment=call.environment,
         max_rps=settings.max_rps,
+        deadline_s=settings.deadline,
+        patience=Patience(silence_s=settings.request_timeout),
         principals=dict(settings.principals),
         registries=settings.registries,
         deployers=settings.deployers,
