@@ -73,23 +73,30 @@ def quiet_sdk_logs() -> None:
     logging.getLogger("msal").setLevel(logging.CRITICAL)  # its errors come with tracebacks
 
 
-def credential_for(request: CollectRequest, governor: Governor) -> TokenCredential:
+def credential_for(
+    cloud: CloudProfile,
+    environment: Mapping[str, str],
+    tenant: str | None,
+    transport: PatientTransport | None = None,
+) -> TokenCredential:
     """The one credential that the environment configures: secret or certificate, workload identity, else the chain.
 
-    Built from the request's mapping, not from the process's environment, so that two scans in one process can differ.
+    Built from the given mapping, not from the process's environment, so that two scans in one process can differ.
     """
     from azure import identity
 
     quiet_sdk_logs()
-    cloud, environment = request.cloud, request.environment
     common: dict[str, Any] = {
         "authority": cloud.authority,
         "disable_instance_discovery": not cloud.instance_discovery,
-        "transport": PatientTransport(governor, request.threads, _ca_bundle(cloud), request.patience),
         # PatientCredential tries again, and knows for which faults.
         "retry_total": 1,
     }
-    tenant_id = request.tenant or environment.get("AZURE_TENANT_ID")
+    if transport is not None:
+        common["transport"] = transport
+    elif cloud.ca_bundle is not None:
+        common["connection_verify"] = str(cloud.ca_bundle)
+    tenant_id = tenant or environment.get("AZURE_TENANT_ID")
     client_id = environment.get("AZURE_CLIENT_ID")
     if tenant_id and client_id and environment.get("AZURE_CLIENT_SECRET"):
         return identity.ClientSecretCredential(tenant_id, client_id, environment["AZURE_CLIENT_SECRET"], **common)
@@ -129,10 +136,6 @@ def _chain(
     wanted = environment.get("AZURE_TOKEN_CREDENTIALS", "").strip().casefold()
     chosen = [build for name, (kind, build) in links.items() if wanted in ("", kind, name.casefold())]
     return [build() for build in chosen or [links["AzureCliCredential"][1]]]
-
-
-def _ca_bundle(cloud: CloudProfile) -> str | None:
-    return str(cloud.ca_bundle) if cloud.ca_bundle else None
 
 
 class OneHost(SansIOHTTPPolicy[Any, Any]):
@@ -187,9 +190,13 @@ class Wire:
 
     def __init__(self, request: CollectRequest, governor: Governor) -> None:
         self.cloud, self.governor = request.cloud, governor
-        self.credential = PatientCredential(credential_for(request, governor), governor)
+        ca_bundle = str(request.cloud.ca_bundle) if request.cloud.ca_bundle else None
         # A collection's two pools of threads share the connections.
-        self._transport = PatientTransport(governor, 2 * request.threads, _ca_bundle(request.cloud), request.patience)
+        self._transport, to_authority = (
+            PatientTransport(governor, 2 * request.threads, ca_bundle, request.patience) for _ in range(2)
+        )
+        credential = credential_for(request.cloud, request.environment, request.tenant, to_authority)
+        self.credential = PatientCredential(credential, governor)
         self._lock = threading.Lock()
         self._clients: dict[Any, Any] = {}
 
