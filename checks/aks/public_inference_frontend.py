@@ -12,7 +12,8 @@ service frontend on port 80 or 443 is a candidate.
   balancer that was asked for; nodes with public addresses of their own;
 - fails: a public frontend that is a scoring address, or a candidate where nothing internal was asked for or exists;
 - not applicable: a frontend for egress only;
-- unknown: the load balancers of the node resource group could not be read, or none is there yet.
+- unknown: the load balancers of the node resource group could not be read, or none is there yet, or the ports of a
+  public frontend are not in the data.
 
 ## Why it matters
 With a public frontend scoring requests enter from the Internet, past the virtual network.
@@ -202,6 +203,14 @@ class _Frontend:
                 "public-scoring-address",
                 "{frontend} of {cluster} serves scoring at the public address {address}",
                 self._shown(),
+                **self.more,
+            )
+        if not self.frontend.ports:
+            return unknown(
+                "ports-unread",
+                "{frontend} of {cluster} is public and serves something; on which ports is not in its data",
+                self._shown(),
+                hint="collect again, or ask `az network lb rule list`",
                 **self.more,
             )
         if not self.frontend.scoring_candidate:

@@ -115,7 +115,7 @@ def _used(feature: _Feature, what: str, inventory: Inventory, *shown: Evidence, 
     if inventory.cloud != "public":
         return warned(
             "retired-in-public-cloud",
-            "{cluster} uses {feature}, retired on {date}, which is the public cloud's date",
+            "{cluster} uses {feature}, whose retirement is on {date}, the public cloud's date",
             *shown,
             **more,
         )

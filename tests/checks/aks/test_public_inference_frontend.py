@@ -50,6 +50,13 @@ def v1(*balancers: Thing, **settings: Any) -> list[Thing]:
     return [compute(ML, of=workspace(), kind="AKS", settings=settings), *balancers]
 
 
+def portless(made: Thing) -> Thing:
+    """A load balancer whose rules do not say for which port they are."""
+    for each in made.rows[0]["properties"]["loadBalancingRules"]:
+        del each["properties"]["frontendPort"]
+    return made
+
+
 CASES = {
     "internal": (ml(balancer("kubernetes-internal", INSIDE)), [("pass", "internal")]),
     "internal and egress": (
@@ -76,6 +83,8 @@ CASES = {
         [("fail", "public-scoring-address")]),
     "other port": (
         ml(balancer("kubernetes", SSH, INSIDE)), [("pass", "internal"), ("warn", "public-other-port")]),
+    "a port that is not in the data": (
+        ml(portless(balancer("kubernetes", SSH)), internalLoadBalancerProvider=None), [("unknown", "ports-unread")]),
     "cluster IP": (ml(inferenceRouterServiceType="clusterIP"), [("pass", "cluster-ip")]),
     "nothing yet": (ml(balancer("kubernetes", EGRESS)),
                     [("not-applicable", "outbound-only"), ("unknown", "no-frontend-yet")]),
