@@ -23,7 +23,7 @@ Clusters on which Azure ML provably does not infer.
 
 ## Limits
 By ports alone the inference router cannot be told from another ingress: the message then says candidate. Public ingress
-by an Application Gateway add-on reaches internal services too and is named where the add-on is on.
+by an Application Gateway add-on reaches internal services too: the evidence names the add-on where it is on.
 """
 
 from collections.abc import Iterator
@@ -124,6 +124,7 @@ def _without_services(cluster: Cluster, tie: Attachment, serving: bool | Unread)
         return passed(
             "cluster-ip",
             "{cluster} has no service frontend: inference is exposed inside the cluster only",
+            *_gateway_addon(cluster),
             part="frontends",
             cluster=cluster.name,
         )
@@ -131,6 +132,7 @@ def _without_services(cluster: Cluster, tie: Attachment, serving: bool | Unread)
         return passed(
             "no-frontend",
             "{cluster} has no service frontend, and under user defined routing none for egress either",
+            *_gateway_addon(cluster),
             part="frontends",
             cluster=cluster.name,
         )
@@ -140,6 +142,15 @@ def _without_services(cluster: Cluster, tie: Attachment, serving: bool | Unread)
         part="frontends",
         cluster=cluster.name,
         hint="deploy a model, or look at the pending services in the cluster",
+    )
+
+
+def _gateway_addon(cluster: Cluster) -> tuple[Evidence, ...]:
+    """The Application Gateway add-on, where it is on: it can publish what is internal otherwise."""
+    return tuple(
+        cluster.show(f"properties.addonProfiles.{name}.enabled", True, "its gateway may publish internal services too")
+        for name, addon in (cluster.body.addon_profiles or {}).items()
+        if name.casefold() == "ingressapplicationgateway" and addon and addon.enabled
     )
 
 
@@ -156,6 +167,7 @@ class _Frontend:
         serving: bool | Unread,
     ) -> None:
         self.frontend = frontend
+        self.gateway = _gateway_addon(cluster)
         self.asked = asked
         self.serving = serving
         self.internal = any(f.kind is FrontendClass.INTERNAL_SERVICE and f.scoring_candidate for f in frontends)
@@ -184,6 +196,7 @@ class _Frontend:
                     "internal",
                     "{frontend} of {cluster} serves {ports} at the private address {address}",
                     self._shown(),
+                    *self.gateway,
                     **self.more,
                 )
             case FrontendClass.PUBLIC_SERVICE:

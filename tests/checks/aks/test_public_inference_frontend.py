@@ -116,3 +116,11 @@ def test_nodes_with_addresses_of_their_own() -> None:
     made = cluster(nodes=NODES, pools=[body])
     found = audit(CHECK, attached(made), balancer("kubernetes-internal", INSIDE))
     assert outcomes(found) == [("pass", "internal"), ("warn", "node-public-ip")]
+
+
+def test_an_application_gateway_is_named_since_it_may_publish_what_is_internal() -> None:
+    addon = {"ingressApplicationGateway": {"enabled": True}}
+    made = cluster(nodes=subnet(), addonProfiles=addon)
+    found = audit(CHECK, attached(made), balancer("kubernetes-internal", frontend(inside=subnet(), address="10.0.0.9")))
+    [notes] = [[e.note for e in finding.evidence if "addonProfiles" in e.path] for finding in found]
+    assert notes == ["its gateway may publish internal services too"]
