@@ -265,6 +265,12 @@ ATTACKS: dict[str, Callable[[Replica], str]] = {
     "no key's name": header(kid=""),
     "a key's name that is a path": header(kid="../../../../dev/null"),
     "a key's name that is a number": header(kid=7),
+    "a key's name that is a query": header(kid="x' OR '1'='1"),
+    "a key's name that is an address": header(kid="https://evil.test/keys"),
+    "a key's name with a null": header(kid="\x00"),
+    "a key's name of another case": lambda replica: replica.signer.token(
+        claims(replica), kid=replica.signer.key_id.swapcase()
+    ),
     "a critical extension": header(crit=["b64"], b64=False),
     "spliced": spliced,
     "another audience": with_claims(aud="api://other"),
@@ -479,6 +485,32 @@ def test_a_session_ends_after_eight_hours_and_at_sign_out(service: Serving) -> N
     assert other.get(RUNS).status_code == 200
     service.world.now += timedelta(hours=8)
     assert other.get(RUNS).status_code == 401
+
+
+def test_a_session_is_never_one_that_somebody_else_chose(service: Serving) -> None:
+    """Fixation: a cookie that was planted before signing in is neither taken over nor opens anything afterwards."""
+    planted = "A" * 43
+    victim = service.client()
+    victim.session.cookies.set("auditor-session", planted)
+    answer = victim.post("/login", data={"token": service.running_token})
+    assert answer.status_code == 303
+    given = answer.cookies["auditor-session"]
+    assert given != planted
+    thief = service.client()
+    thief.session.cookies.set("auditor-session", planted)
+    assert thief.get(RUNS).status_code == 401
+    # and signing in anew gives another session, each time
+    again = victim.post("/login", data={"token": service.running_token})
+    assert again.cookies["auditor-session"] not in (planted, given)
+
+
+def test_nobody_is_signed_in_by_another_sites_form(shown: Serving) -> None:
+    """Login CSRF: a victim would work, and be watched, under the attacker's name."""
+    form = {"token": shown.running_token}
+    answer = shown.client().post("/login", data=form, headers={"Origin": "https://evil.test"})
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
+    answer = shown.client().post("/login", data=form, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(shown: Serving) -> None:

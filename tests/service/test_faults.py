@@ -335,6 +335,23 @@ def test_a_scan_that_does_not_stop_is_left_after_the_stated_time_and_keeps_no_ru
     assert firings(world)["2026-11-25T02:00"] == ("interrupted", None)
 
 
+def test_a_clock_that_jumps_a_month_and_back_costs_no_night(world: World) -> None:
+    world.look_s = 0.02
+    with serving(world, plans=(nightly(world),)) as running:
+        world.wait_for("next scan: 2026-11-25T02:00")
+        world.now += timedelta(days=30)
+        world.wait_for("missed the scan of 2026-12-24T02:00 (UTC): its time was more than 6 hours ago")
+        assert running.reader.get("/api/v1/runs").status_code == 401  # tokens have expired by that clock
+        assert firings(world)["2026-11-25T02:00"] == ("missed", None)  # so it said, and was wrong
+        world.now = DUE - timedelta(hours=1)
+        assert running.reader.get("/api/v1/runs").json()["items"] == []
+        until(lambda: sum("next scan: 2026-11-25T02:00" in line for line in world.lines) == 2, "it looks again")
+        world.now = DUE
+        world.wait_for("ended with status 1")
+        assert firings(world)["2026-11-25T02:00"] == ("done", runs(running.reader)[0])
+        assert len(world.scanned) == len(runs(running.reader)) == 1
+
+
 # ---------------------------------------------------------------- a full disk, an authority that is down
 
 
