@@ -234,11 +234,16 @@ def test_a_scan_of_another_instance_is_followed_and_cancelled(far: World) -> Non
         job = running.runner.post(SCANS, json={}).json()["id"]
         assert far.begun.acquire(timeout=60)
         waiting = running.runner.post(SCANS, json={"checks": ["nsg-*"]}).json()["id"]
+        ended: list[str] = []
+        follower = threading.Thread(target=lambda: ended.append(elsewhere.reader.finished(job)["state"]))
+        follower.start()
         at_once = elsewhere.runner.post(f"{SCANS}/{waiting}/cancel", json={})
         assert (at_once.status_code, at_once.json()["state"]) == (202, "cancelled")
         told = elsewhere.runner.post(f"{SCANS}/{job}/cancel", json={})
         assert (told.status_code, told.json()["state"]) == (202, "cancelling")
-        assert elsewhere.reader.finished(job)["state"] == "cancelled"  # its events end when it does
+        until(lambda: running.reader.get(f"{SCANS}/{job}").json()["state"] == "cancelled", "it stopped")
+        follower.join(timeout=60)
+        assert ended == ["cancelled"]  # its events ended with it, also where another instance scans
         assert running.reader.finished(waiting)["state"] == "cancelled"
         assert elsewhere.runner.post(f"{SCANS}/{job}/cancel", json={}).status_code == 409
 
