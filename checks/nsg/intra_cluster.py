@@ -225,7 +225,9 @@ def _decided(inventory: Inventory, where: InferenceSubnet, subnet: Subnet, clust
                 **more,
             )
         case Access.DENIED | Access.PARTIAL:
-            name = f"Allow-{flow.slug}-{flow.direction}"
+            # Clusters that share a subnet have pods, or an API server, of their own: a rule each.
+            to = (flow.destination.addresses.first() or "").replace(":", "-")
+            name = f"Allow-{flow.slug}-{flow.direction}-{to}"
             more |= stopped(inventory, decision, subnet_group(inventory, subnet), flow.direction, name)
             more |= {
                 "mend": ALLOW_BETWEEN,

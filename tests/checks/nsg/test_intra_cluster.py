@@ -137,6 +137,22 @@ def test_a_failure_names_packet_rule_and_a_command_above_the_deny() -> None:
     assert f"--source-address-prefixes {OWN}" in command.text
 
 
+def test_clusters_on_one_subnet_get_a_rule_each_and_both_directions() -> None:
+    cut = [deny_out(200, to="192.168.0.0/15"), deny_in(200, of="192.168.0.0/15")]
+    shared = subnet(nsg=nsg("fence", *cut))
+    one = cluster("one", nodes=shared, node_group="mc-one")
+    network = {"podCidr": "192.169.0.0/16", "podCidrs": None}
+    other = cluster("other", nodes=shared, node_group="mc-other", network=network)
+    found = {finding.part: finding for finding in audit(CHECK, one, other, vnet("net"))}
+    commands = found["pod-to-pod"].remediation.commands
+    rules = {(c.argv[c.argv.index("-n") + 1], c.argv[c.argv.index("--priority") + 1]) for c in commands}
+    assert {name for name, _ in rules} == {
+        f"Allow-pod-to-pod-{direction}-{first}"
+        for direction in ("Inbound", "Outbound") for first in ("192.168.0.0", "192.169.0.0")
+    }  # fmt: skip
+    assert len(rules) == 4
+
+
 def test_the_other_clusters_interfaces_do_not_count() -> None:
     shared = subnet(nsg=nsg("fence"))
     one = cluster("one", nodes=shared, node_group="mc-one")
