@@ -96,6 +96,7 @@ def _read(walk: Walk, taken_at: datetime) -> tuple[ScopeState, ...]:
 
     scopes, wanted = Scopes(walk), Wanted()
     walk.stage("estate")
+    walk.beside(scopes.list_subscriptions())
     estate = scopes.read_estate()
     walk.stage("computes")
     walk.beside(functools.partial(rights.own, walk, each) for each in scopes.where_rights_matter())
@@ -108,6 +109,7 @@ def _read(walk: Walk, taken_at: datetime) -> tuple[ScopeState, ...]:
     rights.assignments(walk, wanted, scopes.chains)
     walk.stage("groups and roles")
     walk.catch_up()
+    scopes.look_for_hidden()
     authorization.read_definitions(walk, sorted(scopes.chains))
     rights.memberships(walk)
     return scopes.states()

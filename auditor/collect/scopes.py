@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from auditor.collect import queries, rights
 from auditor.collect.failures import CONNECTION_REASONS, Failure, connection_problem
@@ -151,6 +151,19 @@ class Scopes:
                 scope = f"/subscriptions/{name}"
                 self._unread.add(scope)
                 self._not_visible(scope, "the signed-in identity sees no such subscription")
+        if not self.chains and not self._uncounted:
+            self.look_for_hidden()
+            self._nothing()
+
+    def list_subscriptions(self) -> Iterator[Callable[[], None]]:
+        """Calls that fetch ARM's own lists of the subscriptions in the scopes: long ones, which nothing waits for."""
+        for name in self._request.management_group_names:
+            yield functools.partial(_drop, self._walk.below, name)
+        if self.requested == ["/"]:
+            yield functools.partial(_drop, self._walk.visible_subscriptions)
+
+    def look_for_hidden(self) -> None:
+        """Hold the subscriptions that Resource Graph showed against ARM's lists; what is missing becomes a gap."""
         for name in self._request.management_group_names:
             if fold(group_scope(name)) not in self._unread:
                 for hidden in self._hidden_below(name):
@@ -160,8 +173,6 @@ class Scopes:
         if self.requested == ["/"] and "/" not in self._unread:
             for hidden in self._not_among_the_rows(self._walk.visible_subscriptions() or set(), countable=True):
                 self._not_visible(f"/subscriptions/{hidden}", "ARM lists it, and Resource Graph shows nothing of it")
-        if not self.chains and not self._uncounted:
-            self._nothing()
 
     def _not_visible(self, scope: str, why: str) -> None:
         self._walk.gaps.add(scope, "*", Failure("not-visible", why), required=True)
@@ -218,3 +229,8 @@ class Scopes:
             self._walk.note(f"own rights were asked for in the {len(estate)} subscriptions of the estate only")
             asked = set()
         return sorted(estate | asked)
+
+
+def _drop(call: Callable[..., object], *arguments: object) -> None:
+    """Make a call whose result is remembered elsewhere."""
+    call(*arguments)

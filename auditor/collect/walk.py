@@ -47,6 +47,8 @@ class Walk:
         self._progress, self._stop, self._pool, self._beside = progress, stop, pool, beside
         self._pending: list[Future[None]] = []
         self._lock = threading.Lock()
+        self._lists = threading.Lock()
+        """Held while ARM's lists of subscriptions are read: whoever needs one meanwhile waits for it."""
         self._stage = ""
         self._split: dict[Reach, list[Reach]] = {}
         self._trees: dict[str, Tree | None] = {}
@@ -125,36 +127,36 @@ class Walk:
 
     def below(self, group: str) -> Tree | None:
         """What ARM lists below a management group, asked once; None (and a gap) if it does not."""
-        with self._lock:
-            if fold(group) in self._trees:
-                return self._trees[fold(group)]
+        with self._lists:
+            if fold(group) not in self._trees:
+                self._trees[fold(group)] = self._tree(group)
+            return self._trees[fold(group)]
+
+    def _tree(self, group: str) -> Tree | None:
         scope = group_scope(group)
         url = f"{scope}/descendants?api-version={API_VERSIONS['managementGroups']}"
-        tree: Tree | None = None
         try:
-            tree = Tree.of(group, list_all(self.wire, url, "ARM/descendants", self.stopped))
+            return Tree.of(group, list_all(self.wire, url, "ARM/descendants", self.stopped))
         except Failure as failure:
             operation = "Microsoft.Management/managementGroups/descendants/read"
             self.gaps.add(scope, SUBSCRIPTIONS, failure, required=True, operation=operation)
-        with self._lock:
-            self._trees[fold(group)] = tree
-        return tree
+            return None
 
     def visible_subscriptions(self) -> set[str] | None:
         """The subscriptions that ARM lists for us, asked once; None (and a gap) if it does not."""
-        with self._lock:
-            if self._visible_asked:
-                return self._visible
-        found: set[str] | None = None
+        with self._lists:
+            if not self._visible_asked:
+                self._visible, self._visible_asked = self._listed_for_us(), True
+            return self._visible
+
+    def _listed_for_us(self) -> set[str] | None:
         try:
             url = f"/subscriptions?api-version={API_VERSIONS['subscriptions']}"
             listed = list_all(self.wire, url, "ARM/subscriptions", self.stopped)
-            found = {fold(str(each.get("subscriptionId") or "")) for each in listed} - {""}
+            return {fold(str(each.get("subscriptionId") or "")) for each in listed} - {""}
         except Failure as failure:
             self.gaps.add("/", SUBSCRIPTIONS, failure, required=True, operation="*/read")
-        with self._lock:
-            self._visible, self._visible_asked = found, True
-        return found
+            return None
 
     def _note_cut(self, query: Query, reach: Reach, cut: bool) -> None:
         if cut:
