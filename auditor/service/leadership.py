@@ -144,7 +144,15 @@ class DatabaseLock:
                 return True
 
     def close(self) -> None:
+        import contextlib
+
+        import sqlalchemy as sa
+
         with self._lock:
+            if self._connection is not None:
+                with contextlib.suppress(sa.exc.SQLAlchemyError):
+                    # The server notices a closed connection a little later: whoever takes over need not wait for that.
+                    self._one(self._connection, "SELECT pg_advisory_unlock_all()")
             self._drop()
 
     def _connected(self) -> Connection:

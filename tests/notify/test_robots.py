@@ -71,6 +71,11 @@ def test_a_text_is_as_long_as_wecom_takes() -> None:
     assert content.splitlines()[-2] == "另有 58 项"
 
 
+def test_a_key_stays_one_key() -> None:
+    assert call("wecombot://a%26key%3Db").url.endswith("?key=a%26key%3Db")
+    assert call("feishu://a%2F..%2Fb").url.endswith("/hook/a%2F..%2Fb")
+
+
 def test_other_addresses_are_left_to_apprise() -> None:
     assert robot_call("slack://a/b/c", news(), NOW) is None
 
