@@ -150,6 +150,17 @@ def test_what_it_is_told_wrongly_is_one_line(
     assert len(told) <= 2
 
 
+@pytest.mark.postgresql
+def test_a_database_that_is_not_there_yet_is_no_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Supervisors start it again on 4, and do not on 2."""
+    history = {"AUDITOR_HISTORY": "postgresql://me:s3cr3t@127.0.0.1:1/history"}
+    flags = ("--no-auth", "--listen", "127.0.0.1:0")
+    assert main(["serve", *flags], environment=history, working_directory=tmp_path) == 4
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: cannot open the history postgresql://me:***@127.0.0.1:1/history: ")
+    assert "started again" in hint
+
+
 FILES = {
     "who is let in, by a file that was found": ("[service]\naudience = ['x']\n", False, "may not say who is let in"),
     "an unknown key": ("[service]\nlisten_on = 'x'\n", True, "did you mean `listen`"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from auditor.cli.app import command as _command
 from auditor.cli.call import Call
 from auditor.cli.options import settings_flags
 from auditor.config import configuration_file, keys
-from auditor.errors import UsageProblem
+from auditor.errors import NothingRead, UsageProblem
 
 if TYPE_CHECKING:
     from auditor.config import Settings
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from auditor.notify import Courier
     from auditor.service import Plan
     from auditor.service.desk import Order
+    from auditor.service.options import Options
 
 FLAGS = tuple(name for name, key in keys().items() if key.flag and name not in ("snapshot", "no_history", "notify"))
 OWN = ("listen", "allow_host", "no_auth", "audience", "sign_in_tenant", "proxy_header")
@@ -54,7 +56,6 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
     from auditor.cli.audit import destination
     from auditor.report import prepare
     from auditor.service.options import read_options
-    from auditor.service.run import Told, run
 
     own = {name: flags.pop(name) for name in OWN}
     settings = call.settings(flags)
@@ -71,7 +72,29 @@ def command(call: Call, /, cron: str | None, timezone: str, **flags: Any) -> int
     for plan in plans:
         prepare(plan.settings.format, destination(plan.settings), template=plan.settings.template)
 
-    courier = _courier(call, settings, path, named=named)
+    with _away_is_no_mistake():
+        return _served(call, settings, plans, options, _courier(call, settings, path, named=named))
+
+
+@contextmanager
+def _away_is_no_mistake() -> Iterator[None]:
+    """A database server that is not there (yet): another start may mend that, so it ends with 4.
+
+    Supervisors start it again on 4, and do not on 2, a mistake.
+    """
+    from auditor.history import HistoryProblem
+    from auditor.history.problems import went_away
+
+    try:
+        yield
+    except HistoryProblem as problem:
+        if not went_away(problem):
+            raise
+        raise NothingRead(problem.message, hint="is the server up? The service is to be started again") from problem
+
+
+def _served(call: Call, settings: Settings, plans: tuple[Plan, ...], options: Options, courier: Courier | None) -> int:
+    from auditor.service.run import Told, run
 
     def tell(report: Report, order: Order) -> None:
         if courier is not None:
