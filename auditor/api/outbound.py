@@ -87,6 +87,7 @@ def new_rule(
     names = {rule.name.casefold() for rule in group.rules}
     return {
         "nsg_group": group.resource_group,
+        "nsg_subscription": group.subscription_id,
         "nsg_name": group.name,
         "rule_name": next(n for n in chain([name], (f"{name}-{i}" for i in count(2))) if n.casefold() not in names),
         "priority": priority if priority is not None and priority < end else None,

@@ -5,6 +5,7 @@ Everything that comes from Azure is hostile text. A value that does not fit drop
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import string
@@ -26,6 +27,9 @@ _GRAMMARS = tuple(
 )
 
 
+_GROUP = re.compile(r"\{(\w+)_group\}")
+
+
 def fits(value: Any) -> bool:
     """Whether one value may stand in a command: an ARM id, GUID, name, number, address or prefix, nothing else."""
     return isinstance(value, (str, int)) and any(grammar.fullmatch(str(value)) for grammar in _GRAMMARS)
@@ -35,13 +39,26 @@ def remediation(mend: Mend, facts: Mapping[str, Any], summary: str) -> Remediati
     """The commands with their values filled in; `summary` is the prose, already in the run's language.
 
     A list fills its argument with one argument an item, or, written `{name:,}`, with its items joined by commas.
+    A command that names a resource group is told its subscription as well: the one that the CLI happens to be set to
+    may hold a group of the same name.
     """
     commands = []
     for template in mend.commands:
         argv = _filled(template, facts)
         if argv is not None:
+            argv += _subscription(template, facts)
             commands.append(Command(argv=argv, text=shlex.join(argv)))
     return Remediation(summary=summary, template=mend.summary, commands=tuple(commands))
+
+
+def _subscription(template: tuple[str, ...], facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """`--subscription` for `-g {zone_group}`, where the facts hold `zone_subscription`; nothing where they do not."""
+    for option, value in itertools.pairwise(template):
+        found = _GROUP.fullmatch(value) if option == "-g" else None
+        subscription = facts.get(f"{found[1]}_subscription") if found else None
+        if subscription and fits(subscription):
+            return "--subscription", str(subscription)
+    return ()
 
 
 def _filled(template: tuple[str, ...], facts: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -260,6 +260,7 @@ def _remediation(
         "name": reference.name,
         "resource_group": reference.resource_group,
         "subscription": reference.subscription_id,
+        "resource_subscription": reference.subscription_id,
         "location": reference.location,
         "part": verdict.part,
         **facts,

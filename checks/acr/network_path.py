@@ -304,6 +304,7 @@ class _Path:
     def _without_zone(self, path: PrivatePath, shown: tuple[Evidence, ...], facts: dict[str, Any]) -> Verdict:
         facts["zone"] = zone_name(self.inventory, "registry")
         facts["zone_group"] = path.zone.resource_group if path.zone else None
+        facts["zone_subscription"] = path.zone.subscription_id if path.zone else None
         if public_access_off(self.registry):
             return failed(
                 "dns",
@@ -332,7 +333,11 @@ class _Path:
         self, path: PrivatePath, zone: PrivateDnsZone, shown: tuple[Evidence, ...], facts: dict[str, Any]
     ) -> Verdict:
         """A linked zone: it answers for the registry, so each name has to be in it."""
-        facts |= {"zone": zone.name, "zone_group": zone.resource_group}
+        facts |= {
+            "zone": zone.name,
+            "zone_group": zone.resource_group,
+            "zone_subscription": zone.subscription_id,
+        }
         regions = regions_of(self.inventory, self.registry)
         login = self.registry.name.lower()
         wanted = [login, *(f"{login}.{region}.data" for region in regions)]

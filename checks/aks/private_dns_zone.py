@@ -134,7 +134,12 @@ def _decide(cluster: Cluster, inventory: Inventory, named: str) -> Iterator[Verd
                 **facts,
             )
         return
-    facts |= {"zone": zone.name, "zone_group": zone.resource_group, "related": [zone.id]}
+    facts |= {
+        "zone": zone.name,
+        "zone_group": zone.resource_group,
+        "zone_subscription": zone.subscription_id,
+        "related": [zone.id],
+    }
     wrong = _name(cluster, inventory, zone, facts)
     if wrong is not None:
         yield wrong

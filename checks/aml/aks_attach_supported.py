@@ -145,8 +145,12 @@ def aks_attach_supported(subject: Compute | Extension, inventory: Inventory) -> 
 
 
 def _of_target(target: str) -> dict[str, Any]:
-    group = ResourceId.parse(target).resource_group
-    return {"cluster": resource_name(target), "cluster_group": group}
+    parsed = ResourceId.parse(target)
+    return {
+        "cluster": resource_name(target),
+        "cluster_group": parsed.resource_group,
+        "cluster_subscription": parsed.subscription_id,
+    }
 
 
 def _problems(compute: Compute, inventory: Inventory, target: str, facts: dict[str, Any]) -> Iterator[Verdict]:

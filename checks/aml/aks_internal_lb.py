@@ -212,7 +212,12 @@ def _pending(compute: Compute) -> tuple[Evidence, ...]:
 def _of_extension(extension: Extension) -> Verdict:
     settings = extension.body.configuration_settings
     cluster = extension.cluster_id.rsplit("/", 1)[-1]
-    facts = {"extension": extension.name, "cluster": cluster, "cluster_group": extension.resource_group}
+    facts = {
+        "extension": extension.name,
+        "cluster": cluster,
+        "cluster_group": extension.resource_group,
+        "cluster_subscription": extension.subscription_id,
+    }
     if settings is None:
         return unknown(
             "settings-unread",

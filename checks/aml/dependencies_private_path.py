@@ -106,7 +106,7 @@ REGISTRY = _Kind(
     "registry", Registry, "containerRegistry", "registry", ("microsoft.containerregistry",), "AzureContainerRegistry",
     Mend.by(
         "let trusted Azure services by",
-        ("az", "acr", "update", "-n", "{dependency}", "--allow-trusted-services", "true"),
+        ("az", "acr", "update", "-n", "{dependency}", "-g", "{target_group}", "--allow-trusted-services", "true"),
     ),
 )  # fmt: skip
 LINK = Mend.by(
@@ -308,6 +308,7 @@ class _Path:
                     *shown,
                     mend=LINK if known else ZONE,
                     zone_group=path.zone.resource_group if path.zone is not None else None,
+                    zone_subscription=path.zone.subscription_id if path.zone is not None else None,
                     **named,
                 )
             case Dns.NO_RECORD:
@@ -361,6 +362,7 @@ class _Path:
             mend=self.kind.bypass,
             bypass=bypass,
             target_group=target.resource_group,
+            target_subscription=target.subscription_id,
             **self.more,
         )
 

@@ -76,6 +76,7 @@ def image_build_compute(workspace: Workspace, inventory: Inventory) -> Iterator[
         "workspace": workspace.name,
         "holder": holder.name,
         "holder_group": holder.resource_group,
+        "holder_subscription": holder.subscription_id,
         "registry": resource_name(registry_id or "none"),
     }
     if not registry_id:

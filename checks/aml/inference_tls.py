@@ -90,6 +90,7 @@ def _of_extension(extension: Extension, inventory: Inventory) -> Verdict:
         "router": f"{extension.name} on {resource_name(extension.cluster_id)}",
         "cluster": resource_name(extension.cluster_id),
         "cluster_group": extension.resource_group,
+        "cluster_subscription": extension.subscription_id,
     }
     if settings is None:
         return unknown(

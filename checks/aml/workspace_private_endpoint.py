@@ -141,7 +141,11 @@ def _decide(
             **facts,
         )
         return
-    facts |= {"holder": holder.name, "holder_group": holder.resource_group}
+    facts |= {
+        "holder": holder.name,
+        "holder_group": holder.resource_group,
+        "holder_subscription": holder.subscription_id,
+    }
     has = has_private_endpoint(inventory, holder.id, holder.body.private_endpoint_connections)
     if isinstance(has, Unread):
         yield unknown(

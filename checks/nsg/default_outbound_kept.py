@@ -124,6 +124,7 @@ class _Case:
             "subnet": where.name,
             "nsg_name": group.name,
             "nsg_group": group.resource_group,
+            "nsg_subscription": group.subscription_id,
         }
 
     def verdict(self) -> Verdict:

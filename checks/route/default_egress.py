@@ -146,6 +146,7 @@ class _Way:
             "related": [one for one in (cluster.id if cluster else None, subnet.route_table_id) if one],
             "table": resource_name(subnet.route_table_id) if subnet.route_table_id else "no table",
             "table_group": self.table.resource_group if isinstance(self.table, RouteTable) else None,
+            "table_subscription": self.table.subscription_id if isinstance(self.table, RouteTable) else None,
             "firewall": firewall_near(inventory, subnet),
             "default": "0.0.0.0/0",
         }

@@ -215,6 +215,7 @@ class _Path:
             "service": needed.label,
             "table": resource_name(subnet.route_table_id) if subnet.route_table_id else None,
             "table_group": None if table is None or isinstance(table, Unread) else table.resource_group,
+            "table_subscription": None if table is None or isinstance(table, Unread) else table.subscription_id,
             "tag": tag,
             "firewall": firewall_near(inventory, subnet),
         }

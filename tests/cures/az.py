@@ -169,8 +169,12 @@ def carry_out(hands: Hands, argv: Sequence[str]) -> None:
     given = Arguments.of(argv)
     if given.words in READS_ONLY:
         return
-    given.all("--subscription")
-    _COMMANDS[given.words](hands, given)
+    own = hands.subscription
+    hands.subscription = given.get("--subscription") or own
+    try:
+        _COMMANDS[given.words](hands, given)
+    finally:
+        hands.subscription = own
     given.finish()
 
 

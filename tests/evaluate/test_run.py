@@ -92,6 +92,19 @@ def test_what_fits_the_grammar_may_stand_in_a_command(value: object) -> None:
     assert fits(value)
 
 
+@pytest.mark.parametrize(
+    ("facts", "added"),
+    [
+        ({"zone_group": "dns", "zone_subscription": "22-22"}, ("--subscription", "22-22")),
+        ({"zone_group": "dns", "subscription": "11-11"}, ()),
+        ({"zone_group": "dns", "zone_subscription": "$(reboot)"}, ()),
+    ],
+)
+def test_a_command_that_names_a_group_names_its_subscription(facts: dict[str, str], added: tuple[str, ...]) -> None:
+    made = remediation(Mend.by("", ("az", "x", "-g", "{zone_group}", "-n", "z")), facts, "")
+    assert made.commands[0].argv == ("az", "x", "-g", "dns", "-n", "z", *added)
+
+
 def test_arguments_are_quoted_for_a_shell() -> None:
     made = remediation(Mend.by("", ("az", "-n", "{name}", "*", "{items}")), {"name": "a(b)", "items": ["x", "y"]}, "")
     assert made.commands[0].argv == ("az", "-n", "a(b)", "*", "x", "y")

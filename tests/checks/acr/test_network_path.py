@@ -244,7 +244,7 @@ def test_clusters_of_one_network_are_judged_together() -> None:
     [finding] = audit(CHECK, estate(images), attached(two, registry=images, name="ws2"))
     assert (finding.outcome, finding.reason) == ("warn", "partly-admitted")
     [command] = finding.remediation.commands
-    assert command.text == "az acr network-rule add -n images -g ml --ip-address 20.60.0.2"
+    assert command.text == f"az acr network-rule add -n images -g ml --ip-address 20.60.0.2 --subscription {SUB}"
 
 
 def test_a_configured_registry_is_judged_for_every_cluster() -> None:
@@ -274,4 +274,4 @@ def test_the_missing_record_is_proposed_with_the_endpoints_address() -> None:
     ]
     [finding] = audit(CHECK, estate(registry(**OFF), endpoint, lacking("images.eastus2.data")))
     [command] = finding.remediation.commands
-    assert command.text.endswith(f"-g dns -z {ZONE} -n images.eastus2.data -a 10.0.200.5")
+    assert command.text.endswith(f"-g dns -z {ZONE} -n images.eastus2.data -a 10.0.200.5 --subscription {SUB}")

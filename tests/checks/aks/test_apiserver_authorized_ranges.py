@@ -4,7 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.estate import Thing, attached, audit, cluster, compute, extension, gap, outcomes, service_tags, workspace
+from tests.estate import (
+    SUB,
+    Thing,
+    attached,
+    audit,
+    cluster,
+    compute,
+    extension,
+    gap,
+    outcomes,
+    service_tags,
+    workspace,
+)
 
 CHECK = "aks-apiserver-authorized-ranges"
 OWN, PAIR = "20.41.0.0/28", "13.89.0.0/28"
@@ -102,7 +114,8 @@ def test_chinas_regions_have_pairs_of_their_own() -> None:
 def test_the_command_keeps_what_is_there() -> None:
     [finding] = audit(CHECK, ml("198.51.100.0/24", OWN))
     assert finding.remediation.commands[0].text == (
-        f"az aks update -g aks -n ml --api-server-authorized-ip-ranges 198.51.100.0/24,{OWN},{PAIR}"
+        f"az aks update -g aks -n ml --api-server-authorized-ip-ranges 198.51.100.0/24,{OWN},{PAIR} "
+        f"--subscription {SUB}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.estate import Thing, audit, cluster, outcomes, subnet
+from tests.estate import SUB, Thing, audit, cluster, outcomes, subnet
 
 CHECK = "aks-private-api-server"
 
@@ -36,4 +36,7 @@ def test_the_switch_in_place_is_offered_only_with_integration() -> None:
     [public] = audit(CHECK, cluster(private=False, nodes=subnet()))
     [integrated] = audit(CHECK, cluster(private=False, api_server={"enableVnetIntegration": True}))
     assert public.remediation.commands == ()
-    assert integrated.remediation.commands[0].text == "az aks update -g aks -n ml --enable-private-cluster"
+    assert (
+        integrated.remediation.commands[0].text
+        == f"az aks update -g aks -n ml --enable-private-cluster --subscription {SUB}"
+    )

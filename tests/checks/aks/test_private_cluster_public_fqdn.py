@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.estate import (
+    SUB,
     Thing,
     attached,
     audit,
@@ -93,7 +94,7 @@ def test_outcome(things: list[Thing], outcome: str, reason: str) -> None:
 
 def test_the_command_switches_it_off_and_never_where_nothing_would_be_left() -> None:
     [on] = audit(CHECK, ml(ON))
-    assert on.remediation.commands[0].text == "az aks update -g aks -n ml --disable-public-fqdn"
+    assert on.remediation.commands[0].text == f"az aks update -g aks -n ml --disable-public-fqdn --subscription {SUB}"
     [none] = audit(CHECK, ml({**ON, "privateDNSZone": "none"}))
     assert none.remediation.commands == ()
     [nameless] = audit(CHECK, ml({**OFF, "privateDNSZone": "none"}))

@@ -6,6 +6,7 @@ import pytest
 
 from tests.estate import (
     OTHER_SUB,
+    SUB,
     Thing,
     arm,
     audit,
@@ -129,8 +130,14 @@ def test_a_cloud_of_ones_own_may_have_other_names() -> None:
     assert outcomes(audit(CHECK, estate, cloud="custom")) == [("unknown", "zone-name-not-known")]
 
 
+def test_the_command_names_the_subscription_of_a_zone_in_a_hub() -> None:
+    hub = private_zone(PUBLIC, sub=OTHER_SUB)
+    [finding] = audit(CHECK, own(hub), scopes=[f"/subscriptions/{one}" for one in (SUB, OTHER_SUB)])
+    assert finding.remediation.commands[0].argv[-2:] == ("--subscription", OTHER_SUB)
+
+
 def test_the_command_links_the_zone_in_the_zones_own_group() -> None:
     [finding] = audit(CHECK, own(zone()))
     assert finding.remediation.commands[0].text == (
-        f"az network private-dns link vnet create -g dns -n link-net -z {PUBLIC} -v {NET} -e false"
+        f"az network private-dns link vnet create -g dns -n link-net -z {PUBLIC} -v {NET} -e false --subscription {SUB}"
     )

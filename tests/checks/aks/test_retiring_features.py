@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.estate import Thing, audit, cluster, compute, gap, outcomes, pool, workspace
+from tests.estate import SUB, Thing, audit, cluster, compute, gap, outcomes, pool, workspace
 
 CHECK = "aks-retiring-features"
 KUBENET = cluster(network={"networkPlugin": "Kubenet", "networkPluginMode": None})
@@ -96,5 +96,5 @@ def test_elsewhere_it_never_goes_below_a_warning(cloud: str) -> None:
 def test_the_command_is_the_features() -> None:
     [finding] = [f for f in audit(CHECK, KUBENET) if f.part == "kubenet"]
     assert finding.remediation.commands[0].text == (
-        "az aks update -g aks -n ml --network-plugin azure --network-plugin-mode overlay"
+        f"az aks update -g aks -n ml --network-plugin azure --network-plugin-mode overlay --subscription {SUB}"
     )

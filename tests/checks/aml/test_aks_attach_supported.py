@@ -130,4 +130,7 @@ def test_errors_are_named() -> None:
 
 def test_the_command_is_about_the_cluster() -> None:
     [finding] = audit(CHECK, v2(cluster(disableLocalAccounts=True)))
-    assert finding.remediation.commands[0].text == "az aks update -g aks -n ml --enable-local-accounts"
+    assert (
+        finding.remediation.commands[0].text
+        == f"az aks update -g aks -n ml --enable-local-accounts --subscription {SUB}"
+    )

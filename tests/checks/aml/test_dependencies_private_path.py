@@ -6,6 +6,7 @@ import pytest
 
 from auditor.findings import Finding
 from tests.estate import (
+    SUB,
     SubnetThing,
     Thing,
     arm,
@@ -297,7 +298,10 @@ def test_a_vault_and_a_registry_have_rules_of_their_own() -> None:
     by_part = {(f.part or "").split(":")[0]: f for f in found}
     assert by_part["vault"].reason == "service-endpoint"
     assert by_part["registry"].reason == "no-bypass"
-    assert by_part["registry"].remediation.commands[0].text == "az acr update -n images --allow-trusted-services true"
+    assert (
+        by_part["registry"].remediation.commands[0].text
+        == f"az acr update -n images -g ml --allow-trusted-services true --subscription {SUB}"
+    )
 
 
 def test_a_pass_shows_endpoint_and_zone() -> None:
@@ -317,5 +321,5 @@ def test_each_network_is_a_part_of_its_own() -> None:
 def test_the_command_links_the_zone_that_is_there() -> None:
     [finding] = [f for f in audit(CHECK, ml(CLOSED, pe(CLOSED, linked=None))) if (f.part or "").startswith("storage")]
     assert finding.remediation.commands[0].text == (
-        f"az network private-dns link vnet create -g dns -n link-net -z {BLOB} -v {NET} -e false"
+        f"az network private-dns link vnet create -g dns -n link-net -z {BLOB} -v {NET} -e false --subscription {SUB}"
     )

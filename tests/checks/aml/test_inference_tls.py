@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.estate import (
+    SUB,
     Thing,
     audit,
     balancer,
@@ -95,5 +96,7 @@ def test_a_v2_compute_is_its_extensions_matter() -> None:
 def test_the_command_needs_the_name_of_the_certificate() -> None:
     [named] = audit(CHECK, v2(INTERNAL, sslCname="score.contoso.com"))
     [nameless] = audit(CHECK, v2(INTERNAL))
-    assert named.remediation.commands[0].text.endswith("allowInsecureConnections=False sslCname=score.contoso.com")
+    assert named.remediation.commands[0].text.endswith(
+        f"allowInsecureConnections=False sslCname=score.contoso.com --subscription {SUB}"
+    )
     assert nameless.remediation.commands == ()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.estate import (
+    SUB,
     SubnetThing,
     Thing,
     arm,
@@ -169,5 +170,5 @@ def test_a_pass_shows_endpoint_zone_and_switch() -> None:
 def test_the_command_shuts_the_public_door() -> None:
     [finding] = audit(CHECK, ml(OPEN, pe(OPEN)))
     assert finding.remediation.commands[0].text == (
-        "az ml workspace update -n ws -g ml --public-network-access Disabled"
+        f"az ml workspace update -n ws -g ml --public-network-access Disabled --subscription {SUB}"
     )

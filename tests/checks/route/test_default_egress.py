@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.estate import (
+    SUB,
     Thing,
     arm,
     audit,
@@ -163,7 +164,9 @@ def test_pod_subnets_are_none_of_its_business() -> None:
 def test_the_only_firewall_near_is_proposed() -> None:
     [finding] = audit(CHECK, udr(route("10.0.0.0/8", "None")))
     [command] = finding.remediation.commands
-    assert command.text.endswith("--next-hop-type VirtualAppliance --next-hop-ip-address 10.9.0.4")
+    assert command.text.endswith(
+        f"--next-hop-type VirtualAppliance --next-hop-ip-address 10.9.0.4 --subscription {SUB}"
+    )
     assert "-g net --route-table-name rt -n default --address-prefix 0.0.0.0/0" in command.text
     [finding] = audit(CHECK, udr(default(address="10.99.0.4")))
     [command] = finding.remediation.commands

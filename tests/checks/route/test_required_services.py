@@ -7,6 +7,7 @@ import pytest
 from auditor.findings import Finding
 from tests.estate import (
     OTHER_SUB,
+    SUB,
     Thing,
     arm,
     attached,
@@ -237,7 +238,9 @@ def test_unread_networks_and_subnets() -> None:
 def test_a_route_for_the_tag_is_proposed() -> None:
     finding = found(estate(to("0.0.0.0/0", "None")))
     [command] = finding.remediation.commands
-    assert command.text.endswith(f"-n {REGISTRY} --address-prefix {REGISTRY} --next-hop-type Internet")
+    assert command.text.endswith(
+        f"-n {REGISTRY} --address-prefix {REGISTRY} --next-hop-type Internet --subscription {SUB}"
+    )
 
 
 def test_the_effect_tells_where_packets_go() -> None:

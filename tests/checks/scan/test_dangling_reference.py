@@ -165,4 +165,7 @@ def test_a_subscription_out_of_scope_is_named() -> None:
 
 def test_a_gone_cluster_is_detached() -> None:
     [finding] = audit(CHECK, on(GONE_CLUSTER))
-    assert finding.remediation.commands[0].text == "az ml compute detach -n aks-compute -w ws -g ml -y"
+    assert (
+        finding.remediation.commands[0].text
+        == f"az ml compute detach -n aks-compute -w ws -g ml -y --subscription {SUB}"
+    )
