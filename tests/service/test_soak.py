@@ -245,7 +245,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, int]:
     return database.new_database(), 3
 
 
-@pytest.mark.parametrize(("seed", "days"), [(1, 40), pytest.param(2, 200, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("seed", "days"), [(1, 40), pytest.param(2, 100, marks=pytest.mark.long)])
 def test_every_night_has_exactly_one_run_or_is_stated_to_be_missed(
     place: tuple[str, int], seed: int, days: int
 ) -> None:
