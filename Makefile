@@ -7,11 +7,11 @@ PIP := $(PY) -m pip --disable-pip-version-check -qq install
 PYTEST := $(PY) -m pytest
 SEED ?= 4
 FRACTION ?= 0.1
-LOCKED := requirements/runtime requirements/replica requirements/serve requirements/image requirements/sbom requirements/dev
+LOCKED := requirements/runtime requirements/replica requirements/serve requirements/image requirements/sbom requirements/fuzz requirements/dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-browser test-az lint types docs bench fuzz mutants ci-long lock clean
+.PHONY: help demo test test-browser test-az lint types docs bench fuzz licences matrix sbom mutants ci-long lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -43,8 +43,22 @@ docs: .venv/.dev ## write the generated pages: docs/checks, docs/configuration.m
 bench: .venv/.dev ## growth and cost as ratios within one run
 	for each in benchmarks/[a-z]*.py; do echo "== $$each"; PYTHONPATH=. $(PY) "$$each" || exit 1; done
 
-fuzz: .venv/.dev ## damaged input, for as long as FUZZ_EXAMPLES=N examples a test take (1000; long)
+fuzz: .venv/.fuzz ## damaged input: FUZZ_EXAMPLES=N examples a test (1000), then atheris FUZZ_SECONDS=N a target (300; long)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-1000} $(PYTEST) tests/fuzz -n auto
+	for each in snapshot settings waiver_file report rule access judged; do \
+	  $(PY) scripts/fuzz.py "$$each" "$${FUZZ_SECONDS:-300}" || exit 1; \
+	done
+
+matrix: .venv/.dev ## every kind of request × every fault; writes the table of docs/faults.md (long)
+	PYTHONPATH=. $(PY) -W ignore tests/wire/matrix.py
+
+licences: .venv/.dev ## docs/licences.md anew: what the pinned packages say of themselves
+	grep -v '^|' docs/licences.md > .venv/licences.md
+	$(PY) scripts/licences.py requirements/runtime.txt requirements/replica.txt requirements/serve.txt >> .venv/licences.md
+	mv .venv/licences.md docs/licences.md
+
+sbom: .venv/.sbom ## what `.venv` holds, as CycloneDX: sbom.cdx.json
+	.venv/sbom/bin/cyclonedx-py environment --output-reproducible --of JSON -o sbom.cdx.json $(PY)
 
 mutants: .venv/.dev ## does a test notice each small change of the semantics? a tenth of them; FRACTION=1 asks all (long)
 	$(PY) scripts/mutants.py --seed $(SEED) --fraction $(FRACTION)
@@ -73,6 +87,17 @@ clean: ## remove the environment and everything that was built
 	@echo "installing the pinned packages for development into .venv, once; this takes some minutes"
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Atheris has wheels for CPython on Linux, x86_64, only.
+.venv/.fuzz: .venv/.dev requirements/fuzz.txt
+	@$(PIP) --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+# In an environment of its own, so that it does not list itself.
+.venv/.sbom: .venv/.dev requirements/sbom.txt
+	$(PYTHON) -m venv .venv/sbom
+	@.venv/sbom/bin/python -m pip --disable-pip-version-check -qq install --require-hashes -r requirements/sbom.txt
 	@touch $@
 
 .venv/.python:

@@ -152,7 +152,7 @@ class Builder:
             return
         try:
             value = decoder.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             self.broken.append(BrokenLine(source, number, f"{row_type}: {problem}"))
             return
         match value:
@@ -167,8 +167,11 @@ class Builder:
 
     def _add_resource(self, row_type: str, parsed: ResourceId, raw: bytes) -> None:
         try:
+            if not raw.isascii():
+                # What is decoded late or never (`msgspec.Raw`) would break wherever it is looked at first.
+                raw.decode()
             envelope = _ENVELOPE.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             self._mark(row_type, parsed.text, str(problem))
             return
         body = self._body(row_type, parsed.text, envelope.properties)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from auditor.network import intervals
@@ -33,6 +34,11 @@ class PortSet:
     def of(cls, *ports: int | str) -> PortSet:
         """The union of ports and ranges: `PortSet.of(443, "8000-9000")`."""
         return cls(intervals.normal(pair for port in ports for pair in cls.parse(str(port)).intervals))
+
+    @classmethod
+    def union(cls, sets: Iterable[PortSet]) -> PortSet:
+        """The union of many sets at the cost of one sort."""
+        return cls(intervals.normal(pair for one in sets for pair in one.intervals))
 
     @classmethod
     def any(cls) -> PortSet:

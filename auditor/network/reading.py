@@ -133,16 +133,17 @@ def read_protocol(text: str) -> tuple[frozenset[Protocol], tuple[frozenset[Proto
 
 def read_ports(texts: Iterable[str], side: str) -> tuple[PortSet, AnyOf]:
     """The ports that texts name for certain, and the texts that cannot be read; no text at all is one of these."""
-    found, broken = PortSet.empty(), []
+    found: list[PortSet] = []
+    broken: list[Atom] = []
     words = [word for text in texts for word in text.split(",") if word.strip()]
     for word in words:
         try:
-            found |= PortSet.parse(word)
+            found.append(PortSet.parse(word))
         except ValueError:
             broken.append(Atom("port-unparsable", word.strip(), side=side))
     if not words:
         broken.append(Atom("port-unparsable", "", "no port is named", side))
-    return found, tuple(broken)
+    return PortSet.union(found), tuple(broken)
 
 
 def read_place(

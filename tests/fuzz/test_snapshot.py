@@ -131,6 +131,28 @@ def test_damaged_bytes_are_refused_or_judged_but_break_nothing(
     assert broken(judged(folder, content)) == []
 
 
+@often(3)
+@given(rows, st.floats(0, 1))
+def test_a_destroyed_byte_turns_nothing_green(folder: Path, number: int, where: float) -> None:
+    """A byte that is no text, in a value: the resource is there and cannot be read, which is no other estate.
+
+    A byte that breaks the whole line takes the resource's name with it: the run is incomplete, and what a finding says
+    of the resources that it names still holds (docs/fuzzing.md).
+    """
+    inside = [
+        place for place in places(ROWS[number]["properties"]) if isinstance(at(ROWS[number]["properties"], place), str)
+    ]
+    if not inside:
+        return
+    place = ("properties", *inside[int(where * (len(inside) - 1))])
+    destroyed = json.dumps(put(ROWS[number], place, "DESTROYED")).encode().replace(b"DESTROYED", b"DESTR\xffYED")
+    bodies = [HEADER, *ROWS[:number], *ROWS[number + 1 :]]
+    others = [json.dumps(row).encode() for row in bodies]
+    found = judged(folder, b"\n".join([*others, destroyed]) + b"\n")
+    assert broken(found) == []
+    assert greener(folder, found) == []
+
+
 @often(20)
 @given(st.binary(max_size=200))
 def test_no_bytes_whatever_raise(folder: Path, content: bytes) -> None:

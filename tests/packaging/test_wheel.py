@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("auditor", "checks", "reports", "pyproject.toml", "README.md", "LICENSE", "NOTICE")
 
@@ -32,6 +30,5 @@ def built(folder: Path, modified: int) -> bytes:
     return wheel.read_bytes()
 
 
-@pytest.mark.long
 def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
     assert built(tmp_path / "one", 1_700_000_000) == built(tmp_path / "two", 1_760_000_000)
