@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from auditor.cli.call import Call
     from auditor.config import Settings
     from auditor.findings import Report
+    from auditor.history.store import Beside
     from auditor.report import TrendPoint
 
 MOST_GAPS = 10
@@ -36,7 +37,14 @@ class Audit:
         return [*summary(self.report, self.lang), *(wrote.format(path=path) for path in self.written)]
 
 
-def audit(call: Call, settings: Settings, progress: Progress, *, stop: Callable[[], bool] | None = None) -> Audit:
+def audit(
+    call: Call,
+    settings: Settings,
+    progress: Progress,
+    *,
+    stop: Callable[[], bool] | None = None,
+    beside: Beside | None = None,
+) -> Audit:
     """Scan and write the reports; whatever could keep them from being written is told before the scan starts."""
     from auditor import report as reports
     from auditor.i18n import choose
@@ -49,7 +57,7 @@ def audit(call: Call, settings: Settings, progress: Progress, *, stop: Callable[
 
         load(settings.waivers)
     lang = choose(settings.lang, call.environment)
-    result = scan(settings, environment=call.environment, progress=progress, clock=call.clock, stop=stop)
+    result = scan(settings, environment=call.environment, progress=progress, clock=call.clock, stop=stop, beside=beside)
     written = reports.write(
         result.report,
         settings.format,

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from auditor.findings import Report
 from auditor.history.problems import HistoryProblem
-from auditor.notify.outbox import Result, deliver, put
+from auditor.notify.outbox import Result, deliver, put, put_with
 from auditor.notify.parcel import Parcel, parcels_for
 from auditor.notify.sending import Sender
 from auditor.notify.targets import Target
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
+
+    from auditor.history.store import Beside
 
 LOOK_EVERY_S = 30.0
 _MOST_HELD = 2_000
@@ -67,26 +69,43 @@ class Courier:
         self._begin(self._round)
         return self._joined(within_s)
 
+    def beside(self, beside: Beside | None = None, *, on_demand: bool = False) -> Beside:
+        """What to write in the transaction that keeps a run: `beside`, and what the receivers are to know of the run.
+
+        So a program that dies right after a run was kept has told nobody yet, and will: the run is the next one's
+        baseline, against which its news are none any more.
+        """
+
+        def both(connection: Connection, report: Report) -> None:
+            if beside is not None:
+                beside(connection, report)
+            put_with(connection, self._parcels(report, on_demand=on_demand), self._clock())
+
+        return both
+
     def tell(self, report: Report, *, on_demand: bool = False) -> None:
         """Keep what the receivers are to know of a run, whoever else has told of it already.
 
         A database that is away delays it; a defect costs it, and is said; neither costs the scan.
         """
-        asked = [target for target in self._targets if target.on_demand or not on_demand]
+        found = self._parcels(report, on_demand=on_demand)
         with self._lock:
-            new = [target for target in asked if (target.name, report.run.id) not in self._told]
-        try:
-            found = [(target.name, parcel) for target in new for parcel in parcels_for(target, report, self._lang)]
-        except Exception as error:  # noqa: BLE001 - the scan is done, and its reports are still to be written
-            self._say(f"run {report.run.id} is not sent on: {type(error).__name__}: {' '.join(str(error).split())}")
-            return
-        with self._lock:
-            self._told.extend({(name, report.run.id) for name, _ in found})
+            self._told.extend(dict.fromkeys((name, report.run.id) for name, _ in found))
         with self._keeping:
             self._held.extend(found)
         self._keep()
         for woken in self._woken.values():
             woken.set()
+
+    def _parcels(self, report: Report, *, on_demand: bool) -> list[tuple[str, Parcel]]:
+        asked = [target for target in self._targets if target.on_demand or not on_demand]
+        with self._lock:
+            new = [target for target in asked if (target.name, report.run.id) not in self._told]
+        try:
+            return [(target.name, parcel) for target in new for parcel in parcels_for(target, report, self._lang)]
+        except Exception as error:  # noqa: BLE001 - the scan is done, and its reports are still to be written
+            self._say(f"run {report.run.id} is not sent on: {type(error).__name__}: {' '.join(str(error).split())}")
+            return []
 
     def close(self, within_s: float = 15.0) -> None:
         """Begin no further attempt; those under way have a few seconds."""

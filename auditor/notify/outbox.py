@@ -70,23 +70,29 @@ def put(engine: Engine, parcels: Iterable[tuple[str, Parcel]], now: datetime) ->
 
     How many are new. Calls nobody.
     """
+    from auditor.history.engine import writing
+
+    with writing(engine) as connection:
+        return put_with(connection, parcels, now)
+
+
+def put_with(connection: Connection, parcels: Iterable[tuple[str, Parcel]], now: datetime) -> int:
+    """`put`, in a transaction of somebody else's."""
     import sqlalchemy as sa
 
-    from auditor.history.engine import writing
     from auditor.history.tables import outgoing
 
     added = 0
     table = outgoing.c
-    with writing(engine) as connection:
-        ended = sa.and_(table.next_at.is_(None), table.ended_at < _stamp(now - GIVEN_UP_KEPT))
-        done = sa.and_(_delivered(), table.ended_at < _stamp(now - DELIVERED_KEPT))
-        connection.execute(sa.delete(outgoing).where(sa.or_(ended, done)))
-        for target, parcel in parcels:
-            # Also one that was cut into pieces since then counts as kept.
-            same = sa.and_(table.target == target, table.message_id == parcel.id)
-            if connection.execute(sa.select(table.target).where(same)).first() is None:
-                _insert(connection, target, parcel, put_at=_stamp(now), next_at=_stamp(now))
-                added += 1
+    ended = sa.and_(table.next_at.is_(None), table.ended_at < _stamp(now - GIVEN_UP_KEPT))
+    done = sa.and_(_delivered(), table.ended_at < _stamp(now - DELIVERED_KEPT))
+    connection.execute(sa.delete(outgoing).where(sa.or_(ended, done)))
+    for target, parcel in parcels:
+        # Also one that was cut into pieces since then counts as kept.
+        same = sa.and_(table.target == target, table.message_id == parcel.id)
+        if connection.execute(sa.select(table.target).where(same)).first() is None:
+            _insert(connection, target, parcel, put_at=_stamp(now), next_at=_stamp(now))
+            added += 1
     return added
 
 

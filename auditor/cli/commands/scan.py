@@ -35,7 +35,7 @@ def command(call: Call, /, **flags: Any) -> int:
     settings = call.settings(flags)
     courier = _courier(call, settings, flags) if settings.notify else None
     with call.display(quiet=settings.quiet) as progress:
-        done = audit(call, settings, progress)
+        done = audit(call, settings, progress, beside=courier.beside() if courier is not None else None)
     for line in done.summary():
         call.say(line, quiet=settings.quiet)
     if courier is not None:

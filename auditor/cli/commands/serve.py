@@ -109,7 +109,7 @@ def _served(call: Call, settings: Settings, plans: tuple[Plan, ...], options: Op
         environment=call.environment,
         clock=call.clock,
         say=call.say,
-        scan=lambda wanted, order: _scan(call, wanted, order),
+        scan=lambda wanted, order: _scan(call, wanted, order, courier),
         write=lambda wanted, report: _write(call, wanted, report),
         tell=tell,
         courier=courier,
@@ -143,16 +143,19 @@ def _plans(
     return (*plans, Plan(ONE, parse_schedule(cron, timezone), settings))
 
 
-def _scan(call: Call, settings: Settings, order: Order) -> tuple[Report, int]:
+def _scan(call: Call, settings: Settings, order: Order, courier: Courier | None) -> tuple[Report, int]:
     from auditor.scan import scan
 
+    beside = order.beside
+    if courier is not None:
+        beside = courier.beside(beside, on_demand=order.request.schedule is None)
     result = scan(
         settings,
         environment=call.environment,
         progress=order.progress,
         clock=call.clock,
         stop=order.stop,
-        beside=order.beside,
+        beside=beside,
         persistent=True,
     )
     return result.report, result.exit_status
