@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from auditor.collect import Collected
+from auditor.clouds import resolve_cloud
+from auditor.collect import Collected, CollectRequest, collect
+from auditor.collect.graph import SUBSCRIPTIONS_PER_REQUEST
+from auditor.replica import Replica
+from auditor.replica.synthetic import Shape, made
 from auditor.values import Gap, fold
 from tests.wire import estate as e
 from tests.wire.conftest import Azure
@@ -269,3 +273,18 @@ def test_a_hidden_subscription_of_a_large_tenant_is_named(own_replica: Callable[
     collected = own_replica(large((hidden,)), arm_page_size=1000).collect()
     assert gap_at(collected, f"/subscriptions/{hidden}", "*").required
     assert not collected.complete
+
+
+@pytest.mark.long
+def test_a_tenant_of_more_than_ten_thousand_subscriptions_is_read_whole() -> None:
+    with Replica(made(Shape(10_050, 4)), quota=False, arm_page_size=1000) as replica:
+        environment = replica.environment()
+        request = CollectRequest(
+            cloud=resolve_cloud("public", environment), environment=environment, management_groups=("synthetic",)
+        )
+        collected = collect(request)
+        assert READ_IN_PARTS in collected.notes
+        assert collected.complete
+        queries = [record for record in replica.requests if record.operation == "resource-graph"]
+        # Groups go into a few parts; role assignments and definitions are asked over everything, 250 names at a time.
+        assert len(queries) <= 2 * -(-10_050 // SUBSCRIPTIONS_PER_REQUEST) + 30
