@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from auditor.api.outbound import new_rule
-from auditor.api.verdicts import Mend
+from auditor.api.outbound import adding_rules, new_rules
 from auditor.inventory import Inventory
 from auditor.inventory.records import SecurityGroup
 from auditor.network import Access, Decision, Direction
 from auditor.values import Unread
 
-ALLOW_IN = Mend.by(
+ALLOW_IN = adding_rules(
     "allow it with a rule of better priority than the one that denies",
     (
         "az", "network", "nsg", "rule", "create", "-g", "{nsg_group}", "--nsg-name", "{nsg_name}",
@@ -20,10 +19,12 @@ ALLOW_IN = Mend.by(
         "--protocol", "Tcp", "--source-address-prefixes", "{sources}", "--source-port-ranges", "*",
         "--destination-address-prefixes", "{destinations}", "--destination-port-ranges", "{ports}",
     ),
+    "sources",
+    "destinations",
 )  # fmt: skip
 """For denials of TCP on the subnet's group; `{sources}`, `{destinations}` and `{ports}` are lists of facts."""
 
-ALLOW_BETWEEN = Mend.by(
+ALLOW_BETWEEN = adding_rules(
     "allow it in both directions with rules of better priority than the one that denies",
     (
         "az", "network", "nsg", "rule", "create", "-g", "{nsg_group}", "--nsg-name", "{nsg_name}",
@@ -31,6 +32,8 @@ ALLOW_BETWEEN = Mend.by(
         "--protocol", "*", "--source-address-prefixes", "{sources}", "--source-port-ranges", "*",
         "--destination-address-prefixes", "{destinations}", "--destination-port-ranges", "*",
     ),
+    "sources",
+    "destinations",
 )  # fmt: skip
 """For denials of any protocol on the subnet's group."""
 
@@ -47,15 +50,16 @@ def stopped(
     group: SecurityGroup | Unread | None,
     direction: Direction,
     rule_name: str,
+    **sides: list[str] | None,
 ) -> dict[str, Any]:
     """The denial; with it, where one of its rules is the subnet's `group`'s, what a command needs that adds a rule of
-    this name above all of them.
+    this name above all of them; `sides` are the lists of addresses that it takes.
     """
     deciders = [d for part in decision.of(Access.DENIED) for d in part.deciders]
     facts = denial(decision) | {"direction": str(direction)}
     if isinstance(group, SecurityGroup) and any(d.rule and d.group.casefold() == group.id.casefold() for d in deciders):
         worse = [d.rule.priority for d in deciders if d.rule and d.rule.priority is not None]
-        facts |= new_rule(inventory, group, rule_name, min(worse, default=None), direction)
+        facts |= new_rules(inventory, group, rule_name, min(worse, default=None), direction, **sides)
     return facts
 
 

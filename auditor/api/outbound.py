@@ -34,7 +34,20 @@ DOCUMENTED = frozenset(
 )  # fmt: skip
 """Ways of being allowed that are as documented; the others work, but break or leak on their own one day."""
 
-ALLOW_TAG = Mend.by(
+PREFIX_LIMIT = 4000
+"""Addresses and ranges that ARM takes for one side of a security rule."""
+
+
+def adding_rules(summary: str, argv: tuple[str, ...], *sides: str) -> Mend:
+    """A mend by the command that adds a rule, and its twin for IPv6: ARM takes no rule with prefixes of both families.
+
+    `sides` are the facts that hold addresses; the twin takes its own, and its name and priority, from `new_rules`.
+    """
+    apart = {f"{{{name}}}": f"{{{name}_6}}" for name in ("rule_name", "priority", *sides)}
+    return Mend.by(summary, argv, tuple(apart.get(word, word) for word in argv))
+
+
+ALLOW_TAG = adding_rules(
     "allow the service tag with a rule of better priority than the one that denies",
     (
         "az", "network", "nsg", "rule", "create", "-g", "{nsg_group}", "--nsg-name", "{nsg_name}",
@@ -42,9 +55,10 @@ ALLOW_TAG = Mend.by(
         "--protocol", "{protocol}", "--source-address-prefixes", "VirtualNetwork", "--source-port-ranges", "*",
         "--destination-address-prefixes", "{tag}", "--destination-port-ranges", "{port}",
     ),
+    "tag",
 )  # fmt: skip
 ALLOW_ADDRESS = Mend.by(
-    "allow the address with a rule of better priority than the one that denies", ALLOW_TAG.commands[0]
+    "allow the address with a rule of better priority than the one that denies", *ALLOW_TAG.commands
 )
 
 
@@ -92,6 +106,46 @@ def new_rule(
         "rule_name": next(n for n in chain([name], (f"{name}-{i}" for i in count(2))) if n.casefold() not in names),
         "priority": priority if priority is not None and priority < end else None,
     }
+
+
+def new_rules(
+    inventory: Inventory,
+    group: SecurityGroup,
+    name: str,
+    below: int | None,
+    direction: Direction = Direction.OUTBOUND,
+    **sides: list[str] | None,
+) -> dict[str, Any]:
+    """The facts of `new_rule`, and of its twin for IPv6 where the addresses of `sides` are of both families.
+
+    A side is a list of prefixes and tags (tags go into both rules), or None where a person has to choose. A side that
+    is too long for a rule is left out, and with it the command.
+    """
+    facts: dict[str, Any] = dict(sides)
+    if not any(_is_v6(text) for texts in sides.values() for text in texts or ()):
+        facts |= new_rule(inventory, group, name, below, direction)
+    else:
+        four = {side: [t for t in texts or () if not _is_v6(t)] for side, texts in sides.items()}
+        six = {side: [t for t in texts or () if _is_v6(t) or not _is_address(t)] for side, texts in sides.items()}
+        facts |= four
+        first = all(four.values())
+        facts |= new_rule(inventory, group, name if first else f"{name}-v6", below, direction)
+        if all(six.values()):
+            twin = new_rule(inventory, group, f"{name}-v6", below, direction)
+            facts |= {f"{side}_6": texts for side, texts in six.items()}
+            facts |= {"rule_name_6": twin["rule_name"], "priority_6": twin["priority"]}
+    return {k: None if isinstance(v, list) and len(v) > PREFIX_LIMIT else v for k, v in facts.items()}
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(AddressSet.parse(text))
+    except ValueError:
+        return False
+
+
+def _is_v6(text: str) -> bool:
+    return ":" in text and _is_address(text)
 
 
 def deciding(parts: Iterable[Part]) -> tuple[Evidence, ...]:
@@ -238,10 +292,19 @@ def _mending(
     to = needed.destination
     return ALLOW_TAG if isinstance(to, Tag) else ALLOW_ADDRESS, {
         "protocol": str(needed.protocol),
-        "tag": to.name if isinstance(to, Tag) else [prefix.removesuffix("/32") for prefix in to.prefixes()],
         "port": needed.ports.first(),
-        **new_rule(inventory, group, _named(rule_name, to), min(priorities, default=None)),
+        **new_rules(
+            inventory,
+            group,
+            _named(rule_name, to),
+            min(priorities, default=None),
+            tag=[to.name] if isinstance(to, Tag) else [_bare(prefix) for prefix in to.prefixes()],
+        ),
     }
+
+
+def _bare(prefix: str) -> str:
+    return prefix.removesuffix("/128" if ":" in prefix else "/32")
 
 
 def _named(rule_name: str, to: Tag | AddressSet) -> str:

@@ -46,7 +46,7 @@ from auditor.network import (
     SecurityRule,
     Surroundings,
     decide,
-    default_routes,
+    internet_routes,
     sends_default_away,
     series,
 )
@@ -298,7 +298,7 @@ def _surroundings(inventory: Inventory, subnet: Subnet) -> Surroundings:
 
 def _take_routes(table: TableValue, spaces: list[AddressSet]) -> None:
     """User routes widen `VirtualNetwork` (requirements 6.4); default routes are the two readings' matter."""
-    defaults = {*default_routes(table), *default_routes(table, 6)}
+    defaults = {*internet_routes(table), *internet_routes(table, 6)}
     for route in table.routes:
         addresses = route.addresses
         if addresses is None or route in defaults or _half_the_world(addresses):
@@ -308,8 +308,8 @@ def _take_routes(table: TableValue, spaces: list[AddressSet]) -> None:
 
 
 def _half_the_world(addresses: AddressSet) -> bool:
-    """Whether a prefix is shorter than /8: a default route, or a piece of one that another route overrules."""
-    return any(addresses.size(family) > AddressSet.any().size(family) >> 8 for family in addresses.families)
+    """Whether a prefix is /4 or shorter: a default route, or a piece of one that other routes overrule."""
+    return any(addresses.size(family) >= AddressSet.any().size(family) >> 4 for family in addresses.families)
 
 
 def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...]:

@@ -190,29 +190,58 @@ def next_hops(destination: AddressSet | Tag, table: RouteTable | Unread | None, 
 
 
 def default_routes(table: RouteTable | None, family: Family = 4) -> tuple[Route, ...]:
-    """The user routes that make up the default route: 0.0.0.0/0, or several that cover it, such as 0/1 and 128/1.
+    """The user routes that make up the default route: 0.0.0.0/0, or several that cover the Internet, such as 0/1 and
+    128/1; each decides, by longest prefix, for a part of it. Empty if the table leaves a part to other routes.
+    """
+    found, whole = _over_the_internet(table, family)
+    return found if whole else ()
 
-    Empty if the table has none. Routes longer than /8 are not a default route, whatever they add up to.
+
+def internet_routes(table: RouteTable | None, family: Family = 4) -> tuple[Route, ...]:
+    """The user routes that decide for a large part of the Internet, whether or not they make up a default route.
+
+    Half a default route to None beside 0.0.0.0/0, or alone, takes the way out from half of the Internet.
+    """
+    return _over_the_internet(table, family)[0]
+
+
+def sends_default_away(table: RouteTable | None) -> bool:
+    """Whether a user route takes all or much of the Internet to a gateway or appliance: then `VirtualNetwork` has two
+    readings.
+    """
+    return any(route.hop in (Hop.GATEWAY, Hop.APPLIANCE) for route in internet_routes(table))
+
+
+def _over_the_internet(table: RouteTable | None, family: Family) -> tuple[tuple[Route, ...], bool]:
+    """The routes that decide for a large part of the Internet, in the table's order, and whether nothing is left.
+
+    Routes longer than /8 are exceptions, whatever they add up to; so are those of one next hop that take less than a
+    /4 together, and those that take no public address.
     """
     everything = AddressSet.any().family(family)
-    found = [
+    left = everything - facts.not_internet()
+    large = [
         (route, addresses)
         for route in (table.routes if table else ())
         if (addresses := route.addresses) is not None
         and addresses.families == (family,)
         and addresses.size(family) >= everything.size(family) >> 8
     ]
-    whole = tuple(route for route, addresses in found if addresses == everything)
-    if whole:
-        split = [(r, a) for r, a in found if a != everything]
-        return tuple(r for r, _ in split) if AddressSet.union(a for _, a in split) == everything else whole
-    covered = AddressSet.union(addresses for _, addresses in found)
-    return tuple(route for route, _ in found) if covered == everything else ()
-
-
-def sends_default_away(table: RouteTable | None) -> bool:
-    """Whether a default user route leads to a gateway or appliance: then `VirtualNetwork` has two readings."""
-    return any(route.hop in (Hop.GATEWAY, Hop.APPLIANCE) for route in default_routes(table))
+    deciding: dict[Route, AddressSet] = {}
+    for route, addresses in sorted(large, key=lambda one: one[1].size(family)):
+        if left & addresses:
+            deciding[route] = addresses
+            left -= addresses
+    taken: dict[tuple[Hop, str | None], AddressSet] = {}
+    for route, addresses in deciding.items():
+        to = (route.hop, route.next_hop_ip)
+        taken[to] = taken.get(to, AddressSet.empty()) | addresses
+    found = tuple(
+        route
+        for route, _ in large
+        if route in deciding and taken[route.hop, route.next_hop_ip].size(family) >= everything.size(family) >> 4
+    )
+    return found, not left
 
 
 def reachable(address: str | None, network: Network) -> bool | Unread:

@@ -228,12 +228,16 @@ def _decided(inventory: Inventory, where: InferenceSubnet, subnet: Subnet, clust
             # Clusters that share a subnet have pods, or an API server, of their own: a rule each.
             to = (flow.destination.addresses.first() or "").replace(":", "-")
             name = f"Allow-{flow.slug}-{flow.direction}-{to}"
-            more |= stopped(inventory, decision, subnet_group(inventory, subnet), flow.direction, name)
-            more |= {
-                "mend": ALLOW_BETWEEN,
-                "sources": list(flow.source.addresses.prefixes()),
-                "destinations": list(flow.destination.addresses.prefixes()),
-            }
+            more["mend"] = ALLOW_BETWEEN
+            more |= stopped(
+                inventory,
+                decision,
+                subnet_group(inventory, subnet),
+                flow.direction,
+                name,
+                sources=list(flow.source.addresses.prefixes()),
+                destinations=list(flow.destination.addresses.prefixes()),
+            )
             if decision.access is Access.DENIED:
                 return failed("denied", "{subnet} cuts {flow} traffic of {cluster}: {rule} drops {packet}",
                               *shown, **more)  # fmt: skip

@@ -324,13 +324,18 @@ class _Address:
         subnet, answer = way.worst
         name = f"AllowScoring-{self.scored.address}".replace(":", "-")
         group = subnet_group(self.inventory, subnet)
-        facts = stopped(self.inventory, answer.decision, group, network.Direction.INBOUND, name)
-        clients = list(self.inventory.configured.scoring_clients) or (None if self.public else ["VirtualNetwork"])
+        facts = stopped(
+            self.inventory,
+            answer.decision,
+            group,
+            network.Direction.INBOUND,
+            name,
+            sources=list(self.inventory.configured.scoring_clients) or (None if self.public else ["VirtualNetwork"]),
+            # Without floating addresses rules see the nodes' addresses, which come and go within their subnet.
+            destinations=[self.scored.address] if way.floating else list(subnet.prefixes),
+        )
         return facts | {
             "groups": list(stoppers(answer.decision)),
-            "sources": clients,
-            # Without floating addresses rules see the nodes' addresses, which come and go within their subnet.
-            "destinations": [self.scored.address] if way.floating else list(subnet.prefixes),
             "ports": [str(way.ports)],
             "mend": ALLOW_IN,
         }

@@ -121,8 +121,11 @@ class _Ways:
         if isinstance(table, Unread):
             self.lost = table
             return
-        defaults = network.default_routes(table_value(self.inventory, table) if isinstance(table, RouteTable) else None)
-        self.forced += [(use.subnet, route) for route in defaults if route.hop in (Hop.APPLIANCE, Hop.GATEWAY)]
+        value = table_value(self.inventory, table) if isinstance(table, RouteTable) else None
+        defaults = network.default_routes(value)
+        self.forced += [
+            (use.subnet, route) for route in network.internet_routes(value) if route.hop in (Hop.APPLIANCE, Hop.GATEWAY)
+        ]
         if not defaults and table is not None:
             self.lost = self.lost or route_cut_short(table)
         if not defaults:

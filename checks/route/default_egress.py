@@ -3,7 +3,7 @@
 ## What it checks
 How packets leave each node subnet and each subnet of container groups: the outbound type of its clusters
 (`networkProfile.outboundType`), the default route of its route table (0.0.0.0/0, or halves of it; ::/0 besides where a
-cluster is dual stack), and its NAT gateway.
+cluster is dual stack), and its NAT gateway. The longest prefix decides: a half with a route of its own is judged by it.
 
 - `userDefinedRouting` passes with a default route to an appliance whose address lies in the network or a peer, or to a
   gateway that exists; fails without a table or default route, with the next hop Internet or None, or with an appliance
@@ -27,8 +27,10 @@ Subnets that hold neither nodes nor container groups.
 
 ## Limits
 An appliance's own rules are not judged, and one that is not an Azure Firewall is not verified; the evidence says so.
-Routes that a gateway announces cannot be seen: where they decide for other outbound types, `route-required-services`
-says so. NAT gateways are judged for IPv4 only.
+A
+route to less than a sixteenth of the Internet counts as an exception, which `route-required-services` judges where it
+matters. Routes that a gateway announces cannot be seen: where they decide for other outbound types,
+`route-required-services` says so. NAT gateways are judged for IPv4 only.
 """
 
 from collections.abc import Iterator
@@ -138,8 +140,9 @@ class _Way:
         self.subnet = subnet
         self.table = table_of(inventory, subnet)
         self.value = table_value(inventory, self.table) if isinstance(self.table, RouteTable) else None
-        if isinstance(self.table, RouteTable) and not network.default_routes(self.value):
-            self.table = route_cut_short(self.table) or self.table
+        self.cut = route_cut_short(self.table) if isinstance(self.table, RouteTable) else None
+        if self.cut is not None and not network.default_routes(self.value):
+            self.table = self.cut
         self.more: dict[str, Any] = {
             "subnet": subnet.name,
             "user": cluster.name if cluster else "its container groups",
@@ -189,6 +192,8 @@ class _Way:
                 hint="a newer version of this program may know it",
                 **self.more,
             )
+        if self.cut is not None and kind not in ("none", "block") and not isinstance(self.table, Unread):
+            yield self._table_unread(self.cut)  # half of the default route may be its prefix
 
     def of_container_groups(self) -> Iterator[Verdict]:
         """Container groups have no outbound address of their own."""
@@ -196,9 +201,11 @@ class _Way:
         if isinstance(self.table, Unread):
             yield self._table_unread(self.table)
             return
-        defaults = [route for route in self._defaults(4) if route.hop is not Hop.INTERNET]
-        if defaults:
-            yield from (self._judged(route) for route in defaults)
+        if self.cut is not None:
+            yield self._table_unread(self.cut)
+        leading = [route for route in self._large(4) if route.hop is not Hop.INTERNET]
+        yield from (self._judged(route) for route in leading)
+        if self._defaults(4) and set(self._defaults(4)) <= set(leading):
             return
         gateway = self._nat_gateway()
         if gateway is not None:
@@ -241,6 +248,10 @@ class _Way:
     def _defaults(self, family: network.Family) -> tuple[network.Route, ...]:
         return network.default_routes(self.value, family)
 
+    def _large(self, family: network.Family) -> tuple[network.Route, ...]:
+        """The routes that decide for a large part of the Internet: the default route, its halves, or one half."""
+        return network.internet_routes(self.value, family)
+
     def _routed(self, family: network.Family) -> Iterator[Verdict]:
         """User defined routing: there has to be a default route, and it has to lead somewhere."""
         everything = "0.0.0.0/0" if family == 4 else "::/0"
@@ -257,7 +268,9 @@ class _Way:
             )
             return
         defaults = self._defaults(family)
-        for route in defaults:
+        for route in self._large(family):
+            if not defaults and route.hop not in DROPPING:
+                continue
             if route.hop is Hop.INTERNET:
                 yield failed(
                     "default-to-internet",
@@ -268,7 +281,7 @@ class _Way:
                     route=route.name,
                     effect=_effect(_line(route)),
                     mend=REROUTE,
-                    **self.more,
+                    **{**self.more, "default": route.prefix},
                 )
             else:
                 yield self._judged(route)
@@ -300,7 +313,7 @@ class _Way:
 
     def _judged(self, route: network.Route) -> Verdict:
         """A default route that is meant to lead out."""
-        facts = {"route": route.name, "effect": _effect(_line(route)), **self.more}
+        facts = {**self.more, "route": route.name, "effect": _effect(_line(route)), "default": route.prefix}
         shown = (self.shown, _route_shown(route))
         if route.hop in DROPPING:
             return failed(
@@ -469,8 +482,8 @@ class _Way:
             )
 
     def _against(self, family: network.Family) -> Iterator[Verdict]:
-        """Default routes that stand against an egress of another kind."""
-        for route in self._defaults(family):
+        """Routes for all or a large part of the Internet that stand against an egress of another kind."""
+        for route in self._large(family):
             if route.hop is Hop.INTERNET:
                 continue
             if route.hop in (*DROPPING, Hop.UNDECIDED):

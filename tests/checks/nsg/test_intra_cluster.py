@@ -153,6 +153,22 @@ def test_clusters_on_one_subnet_get_a_rule_each_and_both_directions() -> None:
     assert len(rules) == 4
 
 
+def test_ranges_of_both_families_get_a_rule_each() -> None:
+    """ARM takes no rule with prefixes of both families."""
+    fence = nsg("fence", deny_in(200, of="*"))
+    dual = subnet("nodes", ["10.0.0.0/24", "fd00:10::/64"], nsg=fence)
+    around = vnet("net", prefixes=["10.0.0.0/16", "fd00:10::/56"])
+    found = {finding.part: finding for finding in audit(CHECK, attached(cluster(nodes=dual, network=FLAT)), around)}
+    commands = [command.text for command in found["node-to-node"].remediation.commands]
+    assert len(commands) == 2
+    assert "-n Allow-node-to-node-Inbound-10.0.0.0 --priority 199 " in commands[0]
+    assert "--source-address-prefixes 10.0.0.0/24 --source-port" in commands[0]
+    assert "--destination-address-prefixes 10.0.0.0/24 --destination-port" in commands[0]
+    assert "-n Allow-node-to-node-Inbound-10.0.0.0-v6 --priority 198 " in commands[1]
+    assert "--source-address-prefixes fd00:10::/64 --source-port" in commands[1]
+    assert "--destination-address-prefixes fd00:10::/64 --destination-port" in commands[1]
+
+
 def test_the_other_clusters_interfaces_do_not_count() -> None:
     shared = subnet(nsg=nsg("fence"))
     one = cluster("one", nodes=shared, node_group="mc-one")

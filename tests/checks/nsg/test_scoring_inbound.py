@@ -202,6 +202,21 @@ def test_a_failure_names_the_group_and_a_command_with_the_clients() -> None:
     assert "--destination-port-ranges 443" in command.text
 
 
+def test_clients_of_the_other_family_are_not_in_the_rule_for_the_address() -> None:
+    """ARM takes no rule with prefixes of both families, and none would let IPv6 clients reach an IPv4 address."""
+    both = Configured(scoring_clients=("198.51.100.0/24", "2001:db8::/32"))
+    [finding] = audit(CHECK, public(), configured=both)
+    [command] = finding.remediation.commands
+    assert "--source-address-prefixes 198.51.100.0/24 --source-port" in command.text
+
+
+def test_more_clients_than_a_rule_takes_give_no_command() -> None:
+    many = Configured(scoring_clients=tuple(f"198.{n >> 8 & 255}.{n & 255}.0/25" for n in range(4001)))
+    [finding] = audit(CHECK, public(), configured=many)
+    assert finding.outcome == "fail"
+    assert finding.remediation.commands == ()
+
+
 def test_without_known_clients_no_command_opens_a_public_address() -> None:
     [finding] = audit(CHECK, public())
     assert finding.remediation.commands == ()

@@ -54,7 +54,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], str, str]] = {
     "no balancer at all": (ml(AWAY), {}, "pass", "no-public-frontend"),
     "public frontend without a table": ([ml(), PUBLIC], {}, "pass", "no-forced-default"),
     "default to Internet": ([ml(route("0.0.0.0/0", "Internet")), PUBLIC], {}, "pass", "no-forced-default"),
-    "half a default route": ([ml(HALVES[0]), PUBLIC], {}, "pass", "no-forced-default"),
+    "half a default route": ([ml(HALVES[0]), PUBLIC], {}, "warn", "asymmetric"),
     "managed network": ([cluster(), PUBLIC], {}, "pass", "no-forced-default"),
     "clients are sent back": ([ml(AWAY, BACK), PUBLIC], CLIENTS, "pass", "clients-routed-back"),
     "only some clients are": ([ml(AWAY, BACK), PUBLIC], OTHER_CLIENTS, "warn", "asymmetric"),

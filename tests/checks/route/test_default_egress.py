@@ -80,6 +80,28 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "odd casing of the hop": (udr(default("virtualAPPLIANCE")), [("pass", "firewall")]),
     "split in halves": (udr(*HALVES), [("pass", "firewall")] ),
     "half a default route is none": (udr(HALVES[0]), [("fail", "no-default-route")]),
+    "half of it dropped beside a default route": (
+        udr(default(), default("None", prefix="0.0.0.0/1")), [("fail", "default-dropped")]),
+    "the other half dropped, in quarters": (
+        udr(default(), default("None", prefix="128.0.0.0/2"), default("none", prefix="192.0.0.0/2")),
+        [("fail", "default-dropped")]),
+    "half of it to Internet": (
+        udr(default(), default("Internet", prefix="0.0.0.0/1")),
+        [("fail", "default-to-internet")]),
+    "half of it out of reach": (
+        udr(default(), default(address="10.99.0.4", prefix="128.0.0.0/1")),
+        [("fail", "appliance-unreachable")]),
+    "dropped, but both halves lead on": (udr(default("None"), *HALVES), [("pass", "firewall")]),
+    "a block dropped is another check's": (
+        udr(default(), default("None", prefix="25.0.0.0/8")), [("pass", "firewall")]),
+    "private space dropped": (udr(default(), route("10.0.0.0/8", "None")), [("pass", "firewall")]),
+    "half of it dropped, a gateway may announce the rest": (
+        [*udr(default("None", prefix="0.0.0.0/1")), GATEWAY],
+        [("fail", "default-dropped")]),
+    "a default route beside one without its prefix": (
+        udr(default(), route("", "None", name="odd")), [("unknown", "table-unread")]),
+    "dropped, beside one without its prefix": (
+        udr(default("None"), route("", "None", name="odd")), [("fail", "default-dropped")]),
     "an appliance of one's own": (udr(default(address="10.0.9.4")), [("pass", "appliance-not-verified")]),
     "no table": (udr(on=None), [("fail", "no-table")]),
     "no default route": (udr(route("10.0.0.0/8", "None")), [("fail", "no-default-route")]),
@@ -124,8 +146,12 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "load balancer, default to nowhere": (aks("loadBalancer", default("None")), [("fail", "default-dropped")]),
     "load balancer, default to an appliance": (aks("loadBalancer", default()), [("warn", "egress-bypassed")]),
     "load balancer, default in halves": (aks("loadBalancer", *HALVES), [("warn", "egress-bypassed")]),
+    "load balancer, half dropped": (
+        aks("loadBalancer", default("None", prefix="128.0.0.0/1")), [("fail", "default-dropped")]),
+    "load balancer, half to an appliance": (
+        aks("loadBalancer", default(prefix="128.0.0.0/1")), [("warn", "egress-bypassed")]),
     "load balancer, a route without its prefix": (
-        aks("loadBalancer", route("", "None")), [("unknown", "table-unread")]),
+        aks("loadBalancer", route("", "None", name="odd")), [("unknown", "table-unread")]),
     "load balancer, table unread": (aks("loadBalancer", on=UNREAD_TABLE), [("unknown", "table-unread")]),
     "managed NAT gateway": (aks("managedNATGateway", on=None), [("pass", "own-egress")]),
     "managed NAT gateway, second version": (aks("managedNATGatewayV2", on=None), [("pass", "own-egress")]),
@@ -145,6 +171,14 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "container groups without any way": (aci(defaultOutboundAccess=False), [("fail", "no-egress")]),
     "container groups, a gateway may announce one": (
         [*aci(defaultOutboundAccess=False), GATEWAY], [("unknown", "bgp-default")]),
+    "container groups, half of it dropped": (
+        aci(default("None", prefix="0.0.0.0/1"), nat=nat()), [("fail", "default-dropped")]),
+    "container groups, half by firewall, half by nothing": (
+        aci(default(), default("Internet", prefix="0.0.0.0/1"), defaultOutboundAccess=False),
+        [("fail", "no-egress")]),
+    "container groups, half by firewall, no route for the rest": (
+        aci(default(prefix="0.0.0.0/1"), defaultOutboundAccess=False),
+        [("fail", "no-egress")]),
     "container groups, table unread": (
         [container_group(into=subnet("aci", "10.0.8.0/24", table=UNREAD_TABLE))], [("unknown", "table-unread")]),
 }  # fmt: skip
