@@ -13,7 +13,7 @@ with. One verdict for each network.
 - fails if the zone or a record is missing, a record names another address, the public path admits none, public access
   is off without a usable endpoint, or endpoints are expected of a registry that is not Premium;
 - is unknown with custom DNS servers, or where the network, an endpoint, zone, record or egress address could not be
-  read.
+  read; also where another cluster of the network may pull as well, could not be seen to, and would not be let in.
 
 ## Why it matters
 A registry that does not answer to the nodes stops every deployment, although rules and routes of the network are right.
@@ -153,7 +153,7 @@ def _unseen(inventory: Inventory) -> Iterator[Verdict]:
 
 
 def _paths(inventory: Inventory, registry: Registry) -> Iterator[Verdict]:
-    users, missing = _users(inventory, registry)
+    users, missing, perhaps = _users(inventory, registry)
     homes: dict[str, tuple[str, VirtualNetwork | Unread | None, list[Cluster]]] = {}
     for cluster in users:
         used = footprint(inventory, cluster)
@@ -172,8 +172,18 @@ def _paths(inventory: Inventory, registry: Registry) -> Iterator[Verdict]:
             homes.setdefault(key_of(use.id), (use.id, use.network, []))[2].append(cluster)
         if not used.networks:
             homes.setdefault(cluster.key, (cluster.id, _managed(inventory, cluster), []))[2].append(cluster)
-    for home_id, around, clusters in homes.values():
-        yield _Path(inventory, registry, home_id, around, clusters).verdict()
+    for key, (home_id, around, clusters) in homes.items():
+        verdict = _Path(inventory, registry, home_id, around, clusters).verdict()
+        beside: list[Cluster] = []
+        if verdict.outcome is Outcome.PASS:
+            known = {cluster.key for cluster in clusters}
+            beside = [each for each in perhaps if each.key not in known and _lies_in(inventory, each, key)]
+        if beside:
+            # Whether they pull from it as well cannot be seen: it matters unless they would be let in too.
+            with_them = _Path(inventory, registry, home_id, around, [*clusters, *beside]).verdict()
+            if with_them.outcome is not Outcome.PASS:
+                verdict = _unsure(registry, home_id, verdict, beside, missing)
+        yield verdict
     if missing is not None and not users:
         yield unknown(
             "users-unread",
@@ -186,22 +196,47 @@ def _paths(inventory: Inventory, registry: Registry) -> Iterator[Verdict]:
         yield not_applicable("no-cluster", "no cluster is known to pull from {registry}", registry=registry.name)
 
 
-def _users(inventory: Inventory, registry: Registry) -> tuple[list[Cluster], Unread | None]:
-    """The clusters whose workspaces name the registry, and why there may be more."""
+def _lies_in(inventory: Inventory, cluster: Cluster, home: str) -> bool:
+    used = footprint(inventory, cluster)
+    return not isinstance(used, Unread) and any(key_of(use.id) == home for use in used.networks)
 
-    def index() -> tuple[dict[str, list[Cluster]], Unread | None]:
+
+def _unsure(registry: Registry, home_id: str, seen: Verdict, beside: list[Cluster], missing: Unread | None) -> Verdict:
+    """Known users are let in; others in their network, which would not be, may pull as well."""
+    return unknown(
+        "users-unread",
+        "{registry} lets in what is known to pull from it in {network}; whether {clusters} there, which it would not "
+        "let in, pull from it as well is not known: {why}",
+        *seen.evidence,
+        part=home_id,
+        related=[home_id, *(cluster.id for cluster in beside)],
+        registry=registry.name,
+        network=resource_name(home_id),
+        clusters=[cluster.name for cluster in beside],
+        why=missing.why if missing else "",
+        hint=missing.hint if missing else "",
+    )
+
+
+def _users(inventory: Inventory, registry: Registry) -> tuple[list[Cluster], Unread | None, list[Cluster]]:
+    """The clusters whose workspaces name the registry, why there may be more, and which of those read may be so."""
+
+    def index() -> tuple[dict[str, list[Cluster]], Unread | None, list[Cluster]]:
         found: dict[str, list[Cluster]] = {}
+        perhaps: list[Cluster] = []
         scopes = [f"/subscriptions/{subscription}" for subscription in inventory.subscriptions()]
         missing = inventory.listing(Cluster, scopes).missing
         for cluster in inventory.every(Cluster):
             uses = registries_of(inventory, cluster)
             missing = missing or uses.missing
+            if uses.missing is not None:
+                perhaps.append(cluster)
             for use in uses:
                 found.setdefault(key_of(use.id), []).append(cluster)
-        return found, missing
+        return found, missing, perhaps
 
-    users, missing = inventory.remember("clusters-by-registry", index)
-    return users.get(registry.key, []), missing
+    users, missing, perhaps = inventory.remember("clusters-by-registry", index)
+    return users.get(registry.key, []), missing, perhaps
 
 
 def _managed(inventory: Inventory, cluster: Cluster) -> Unread | None:

@@ -247,6 +247,22 @@ def test_clusters_of_one_network_are_judged_together() -> None:
     assert command.text == f"az acr network-rule add -n images -g ml --ip-address 20.60.0.2 --subscription {SUB}"
 
 
+@pytest.mark.parametrize(
+    ("addresses", "outcome", "reason"),
+    {
+        "it would not be let in": (("20.60.0.1",), "unknown", "users-unread"),
+        "it would be let in too": (("20.60.0.1", "20.60.0.2"), "pass", "admitted"),
+        "who pulls for certain is not let in": (("20.60.0.9",), "fail", "not-admitted"),
+    }.values(),
+)
+def test_a_cluster_of_the_network_that_may_pull_as_well(addresses: tuple[str, ...], outcome: str, reason: str) -> None:
+    """Its workspace's computes could not be read: what is known of the others must not stand for it."""
+    two = cluster("two", nodes=subnet("more", "10.0.8.0/22"), network=by_balancer(OUT_TWO), node_group="mc2")
+    unread = [workspace("ws2"), gap(workspace("ws2").id, "microsoft.machinelearningservices/workspaces/computes")]
+    [finding] = audit(CHECK, estate(denying(*addresses)), two, unread)
+    assert (str(finding.outcome), finding.reason) == (outcome, reason)
+
+
 def test_a_configured_registry_is_judged_for_every_cluster() -> None:
     found = audit(CHECK, registry(**OFF), ml(), NETWORK, OUT, configured=Configured(registries=(registry().id,)))
     assert outcomes(found) == [("fail", "no-path")]
