@@ -55,39 +55,52 @@ def classify(boxes: Sequence[Box], within: Box, final: int, answer: Callable[[in
     `final` masks the boxes behind which no other is of interest: once such a box holds everything that is left, the
     bits above it are dropped. An answer of None means nowhere. Every box must lie inside `within`.
     """
-    depth = len(within)
-    # wholly[level]: the final boxes that hold all of `within` from that level on
-    wholly = [
-        sum(1 << i for i, box in enumerate(boxes) if final >> i & 1 and box[level:] == within[level:])
-        for level in range(depth)
-    ] + [final]
-    solved: dict[tuple[int, int], Node] = {}
-    leaves: dict[Hashable, Node] = {}
+    return _Sweep(boxes, within, final, answer).solve(0, (1 << len(boxes)) - 1)
 
-    def solve(level: int, mask: int) -> Node:
-        ends = mask & wholly[level]
+
+class _Sweep:
+    """One `classify`. An object and no closures that call each other: those would be garbage in cycles, and a scan
+    makes ten thousand of them.
+    """
+
+    __slots__ = ("answer", "boxes", "depth", "leaves", "solved", "wholly", "within")
+
+    def __init__(self, boxes: Sequence[Box], within: Box, final: int, answer: Callable[[int], Hashable]) -> None:
+        self.boxes, self.within, self.answer, self.depth = boxes, within, answer, len(within)
+        # wholly[level]: the final boxes that hold all of `within` from that level on
+        self.wholly = [
+            sum(1 << i for i, box in enumerate(boxes) if final >> i & 1 and box[level:] == within[level:])
+            for level in range(self.depth)
+        ] + [final]
+        self.solved: dict[tuple[int, int], Node] = {}
+        self.leaves: dict[Hashable, Node] = {}
+
+    def solve(self, level: int, mask: int) -> Node:
+        ends = mask & self.wholly[level]
         if ends:
             lowest = ends & -ends
             mask &= (lowest << 1) - 1
         key = (level, mask)
-        if key not in solved:
-            solved[key] = leaf(mask) if level == depth else split(level, mask)
-        return solved[key]
+        found = self.solved.get(key)
+        if found is None:
+            found = self.solved[key] = self.leaf(mask) if level == self.depth else self.split(level, mask)
+        return found
 
-    def leaf(mask: int) -> Node:
-        value = answer(mask)
+    def leaf(self, mask: int) -> Node:
+        value = self.answer(mask)
         if value is None:
             return NOWHERE
-        return leaves.setdefault(value, Node(answer=value))
+        return self.leaves.setdefault(value, Node(answer=value))
 
-    def split(level: int, mask: int) -> Node:
-        everywhere, toggles = 0, dict.fromkeys((low for low, _ in within[level]), 0)
+    def split(self, level: int, mask: int) -> Node:
+        within = self.within[level]
+        everywhere, toggles = 0, dict.fromkeys((low for low, _ in within), 0)
         rest = mask
         while rest:
             bit = rest & -rest
             rest ^= bit
-            dimension = boxes[bit.bit_length() - 1][level]
-            if dimension == within[level]:
+            dimension = self.boxes[bit.bit_length() - 1][level]
+            if dimension == within:
                 everywhere |= bit
                 continue
             for low, high in dimension:
@@ -96,19 +109,17 @@ def classify(boxes: Sequence[Box], within: Box, final: int, answer: Callable[[in
         found: dict[Node, list[tuple[int, int]]] = {}
         points = sorted(toggles)
         alive, at = 0, 0
-        for low, high in within[level]:
+        for low, high in within:
             while at < len(points) and points[at] <= high:
                 alive ^= toggles[points[at]]
                 begin = max(points[at], low)
                 end = min(points[at + 1] - 1, high) if at + 1 < len(points) else high
                 at += 1
                 if begin <= end:
-                    child = solve(level + 1, alive | everywhere)
+                    child = self.solve(level + 1, alive | everywhere)
                     if child:
                         found.setdefault(child, []).append((begin, end))
         return _node(found)
-
-    return solve(0, (1 << len(boxes)) - 1)
 
 
 def combine(a: Node, b: Node, answer: Callable[[Hashable, Hashable], Hashable]) -> Node:
@@ -116,28 +127,37 @@ def combine(a: Node, b: Node, answer: Callable[[Hashable, Hashable], Hashable]) 
 
     `answer(None, None)` is never asked and counts as None.
     """
-    known: dict[tuple[int, int], Node] = {}
+    return _Combining(answer).both(a, b)
 
-    def both(x: Node, y: Node) -> Node:
+
+class _Combining:
+    """One `combine`; like `_Sweep` an object."""
+
+    __slots__ = ("answer", "known")
+
+    def __init__(self, answer: Callable[[Hashable, Hashable], Hashable]) -> None:
+        self.answer = answer
+        self.known: dict[tuple[int, int], Node] = {}
+
+    def both(self, x: Node, y: Node) -> Node:
         key = (id(x), id(y))
-        if key not in known:
-            known[key] = solve(x, y)
-        return known[key]
+        found = self.known.get(key)
+        if found is None:
+            found = self.known[key] = self.solve(x, y)
+        return found
 
-    def solve(x: Node, y: Node) -> Node:
+    def solve(self, x: Node, y: Node) -> Node:
         if not x and not y:
             return NOWHERE
         if not x.parts and not y.parts:
-            value = answer(x.answer, y.answer)
+            value = self.answer(x.answer, y.answer)
             return NOWHERE if value is None else Node(answer=value)
         found: dict[Node, list[tuple[int, int]]] = {}
         for low, high, i, j in _overlay(x, y):
-            child = both(x.parts[i][1] if i >= 0 else NOWHERE, y.parts[j][1] if j >= 0 else NOWHERE)
+            child = self.both(x.parts[i][1] if i >= 0 else NOWHERE, y.parts[j][1] if j >= 0 else NOWHERE)
             if child:
                 found.setdefault(child, []).append((low, high))
         return _node(found)
-
-    return both(a, b)
 
 
 def _overlay(x: Node, y: Node) -> list[tuple[int, int, int, int]]:
@@ -166,28 +186,37 @@ def _overlay(x: Node, y: Node) -> list[tuple[int, int, int, int]]:
 
 def relabel(node: Node, answer: Callable[[Hashable], Hashable]) -> Node:
     """The diagram with each leaf's answer replaced; None means nowhere. Keeps the partition where it can."""
-    known: dict[int, Node] = {}
-    leaves: dict[Hashable, Node] = {}
+    return _Renaming(answer).renamed(node)
 
-    def renamed(x: Node) -> Node:
-        if id(x) not in known:
-            known[id(x)] = inner(x) if x.parts else leaf(x)
-        return known[id(x)]
 
-    def leaf(x: Node) -> Node:
-        value = answer(x.answer) if x else None
-        return NOWHERE if value is None else leaves.setdefault(value, Node(answer=value))
+class _Renaming:
+    """One `relabel`; like `_Sweep` an object."""
 
-    def inner(x: Node) -> Node:
+    __slots__ = ("answer", "known", "leaves")
+
+    def __init__(self, answer: Callable[[Hashable], Hashable]) -> None:
+        self.answer = answer
+        self.known: dict[int, Node] = {}
+        self.leaves: dict[Hashable, Node] = {}
+
+    def renamed(self, x: Node) -> Node:
+        found = self.known.get(id(x))
+        if found is None:
+            found = self.known[id(x)] = self.inner(x) if x.parts else self.leaf(x)
+        return found
+
+    def leaf(self, x: Node) -> Node:
+        value = self.answer(x.answer) if x else None
+        return NOWHERE if value is None else self.leaves.setdefault(value, Node(answer=value))
+
+    def inner(self, x: Node) -> Node:
         grouped: dict[Node, list[Intervals]] = {}
         for pairs, child in x.parts:
-            following = renamed(child)
+            following = self.renamed(child)
             if following:
                 grouped.setdefault(following, []).append(pairs)
         parts = ((p[0] if len(p) == 1 else intervals.normal(itertools.chain(*p)), n) for n, p in grouped.items())
         return Node(tuple(parts)) if grouped else NOWHERE  # ascending, as the first pairs of x's parts are
-
-    return renamed(node)
 
 
 def merged(a: Node, b: Node) -> Node:
@@ -221,20 +250,21 @@ def firsts(
 
     `pick` chooses the value within a part, given the level.
     """
-    known: dict[int, dict[Hashable, tuple[int, ...]]] = {}
+    return _smallest(node, 0, pick, {})
 
-    def smallest(at: Node, level: int) -> dict[Hashable, tuple[int, ...]]:
-        if not at.parts:
-            return {at.answer: ()} if at else {}
-        if id(at) not in known:
-            best: dict[Hashable, tuple[int, ...]] = {}
-            for pairs, child in at.parts:
-                for leaf, rest in smallest(child, level + 1).items():
-                    best.setdefault(leaf, (pick(level, pairs), *rest))
-            known[id(at)] = best
-        return known[id(at)]
 
-    return smallest(node, 0)
+def _smallest(
+    at: Node, level: int, pick: Callable[[int, Intervals], int], known: dict[int, dict[Hashable, tuple[int, ...]]]
+) -> dict[Hashable, tuple[int, ...]]:
+    if not at.parts:
+        return {at.answer: ()} if at else {}
+    if id(at) not in known:
+        best: dict[Hashable, tuple[int, ...]] = {}
+        for pairs, child in at.parts:
+            for leaf, rest in _smallest(child, level + 1, pick, known).items():
+                best.setdefault(leaf, (pick(level, pairs), *rest))
+        known[id(at)] = best
+    return known[id(at)]
 
 
 def box_node(box: Box, answer: Hashable) -> Node:
