@@ -53,7 +53,8 @@ DEFAULTS = {
     "whole": ([route("0.0.0.0/0", *AWAY)], True),
     "in halves": ([route("0.0.0.0/1", *AWAY), route("128.0.0.0/1", *AWAY)], True),
     "in quarters": ([route(f"{first}.0.0.0/2", *AWAY) for first in (0, 64, 128, 192)], True),
-    "one half only": ([route("0.0.0.0/1", *AWAY)], False),
+    # A user route's prefix belongs to `VirtualNetwork`, and half the world is too much to take that for granted.
+    "one half only": ([route("0.0.0.0/1", *AWAY)], True),
     "halves that differ": ([route("0.0.0.0/1", "Internet"), route("128.0.0.0/1", *AWAY)], True),
     "the whole is overruled by its halves": (
         [route("0.0.0.0/0", *AWAY), route("0.0.0.0/1", "Internet"), route("128.0.0.0/1", "Internet")], False),
