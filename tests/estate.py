@@ -377,15 +377,21 @@ def admin_rules(on: Thing | str, *rules: Body, named: bool = True) -> Thing:
 
 
 def private_zone(
-    name: str, *linked: Thing | str, records: dict[str, str] | None = None, group: str = "dns", sub: str = SUB
+    name: str,
+    *linked: Thing | str,
+    records: dict[str, str] | None = None,
+    group: str = "dns",
+    sub: str = SUB,
+    fallback: str | None = None,
 ) -> Thing:
-    """A private DNS zone with its links and A records."""
+    """A private DNS zone with its links and A records; `fallback` is the links' `resolutionPolicy`."""
     kind = "Microsoft.Network/privateDnsZones"
     zone_id = arm(group, kind, name, sub)
     parts = []
     for number, network in enumerate(linked):
         network_id = network.id if isinstance(network, Thing) else network
         properties: Body = {"virtualNetwork": {"id": network_id}, "registrationEnabled": False}
+        properties |= {"resolutionPolicy": fallback} if fallback else {}
         parts.append(_thing(f"{zone_id}/virtualNetworkLinks/link{number}", f"{kind}/virtualNetworkLinks", properties))
     for record, address in (records or {}).items():
         parts.append(_thing(f"{zone_id}/A/{record}", f"{kind}/A", {"aRecords": [{"ipv4Address": address}], "ttl": 10}))

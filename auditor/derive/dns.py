@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from auditor.clouds import PROFILES
-from auditor.derive.endpoints import connected_peerings, parsed_address
+from auditor.derive.endpoints import parsed_address
+from auditor.derive.peers import peers
 from auditor.inventory import Inventory
 from auditor.inventory.records import VirtualNetwork, key_of
 from auditor.network import AddressSet
@@ -42,10 +43,9 @@ def dns_server_networks(inventory: Inventory, network: VirtualNetwork) -> Listin
 
 def _around(inventory: Inventory, network: VirtualNetwork) -> list[tuple[str, AddressSet]]:
     found = [(network.key, _space(network.prefixes))]
-    for peering in connected_peerings(network):
-        peer = inventory.find(VirtualNetwork, peering.remote_id)
-        prefixes = peer.prefixes if isinstance(peer, VirtualNetwork) else peering.remote_prefixes
-        found.append((key_of(peering.remote_id or peering.id), _space(prefixes)))
+    for peer in peers(inventory, network):
+        prefixes = peer.prefixes
+        found.append((key_of(peer.id), _space(() if isinstance(prefixes, Unread) else prefixes)))
     return found
 
 

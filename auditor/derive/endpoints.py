@@ -44,6 +44,7 @@ class Dns(enum.StrEnum):
     PRIVATE = "private"
     NO_ZONE_LINK = "no-zone-link"
     NO_RECORD = "no-record"
+    FALLS_BACK = "falls-back"  # no record, and the zone's link then asks public DNS
     CUSTOM = "custom-dns"
 
 
@@ -138,6 +139,8 @@ def _best(
     near = [(reach, endpoint) for reach, endpoint in candidates if reach in (Reach.USABLE, Reach.THROUGH_HUB)]
     if not near:
         reach, endpoint = min(candidates, key=lambda item: (_ORDER.index(item[0]), item[1].key))
+        if reach is Reach.OTHER_NETWORK:
+            missing = missing or _unsure_peering(inventory, network)
         return PrivatePath(reach, endpoint, AddressSet.empty(), None, None, missing)
     paths = []
     for reach, endpoint in near:
@@ -291,13 +294,47 @@ def _reach(
     if not approved or (named and not any(_status(c) == "approved" for c in named)):
         return Reach.NOT_APPROVED
     home = key_of((endpoint.subnet_id or "").casefold().rsplit("/subnets/", 1)[0])
-    if home == network.key or home in peers_of(network):
+    if home == network.key or home in _whole_peers(network):
         return Reach.USABLE
-    for peer_key in peers_of(network):
+    if any(_connects(peering, network, endpoint) for peering in connected_peerings(network)):
+        return Reach.USABLE
+    for peer_key in _whole_peers(network):
         hub = inventory.find(VirtualNetwork, peer_key)
-        if not isinstance(hub, Unread) and home in peers_of(hub):
+        if not isinstance(hub, Unread) and home in _whole_peers(hub):
             return Reach.THROUGH_HUB
     return Reach.OTHER_NETWORK
+
+
+def _whole_peers(network: VirtualNetwork) -> frozenset[str]:
+    """The folded ids of the networks that are connected as a whole."""
+    return frozenset(key_of(p.remote_id) for p in connected_peerings(network) if p.remote_id and not p.subnet_level)
+
+
+def _connects(peering: Peering, network: VirtualNetwork, endpoint: PrivateEndpoint) -> bool:
+    """Whether a subnet-level peering connects every subnet of the network with the endpoint's."""
+    home, _, name = (endpoint.subnet_id or "").casefold().rpartition("/subnets/")
+    return (
+        peering.subnet_level
+        and key_of(peering.remote_id or "") == key_of(home)
+        and name in peering.remote_subnet_names
+        and not peering.body.enable_only_ipv6_peering
+        and peering.local_subnet_names.issuperset(subnet.name.casefold() for subnet in network.subnets)
+    )
+
+
+def _unsure_peering(inventory: Inventory, network: VirtualNetwork) -> Unread | None:
+    """A peering of the network, or of a peer, of which it cannot be told whether it leads to an endpoint: its state is
+    not known, or it connects single subnets.
+    """
+    around = [network, *(inventory.find(VirtualNetwork, key) for key in sorted(peers_of(network)))]
+    for one in around:
+        for peering in one.peerings if isinstance(one, VirtualNetwork) else ():
+            if not peering.body.peering_state:
+                return Unread(peering.id, "peeringState is not in its data", "collect again", "endpoint-unread")
+            if peering.connected and peering.subnet_level:
+                why = "it connects single subnets; whether it leads to the private endpoint cannot be told"
+                return Unread(peering.id, why, "look at the subnets that it names", "endpoint-unread")
+    return None
 
 
 def _endpoint_id(connection: EndpointConnection) -> str:
@@ -371,7 +408,9 @@ def _dns(
         return unseen, None
     if linked:
         lost = _records_unread(inventory, linked, endpoint, addresses)
-        return (lost, None) if lost is not None else (Dns.NO_RECORD, linked[0])
+        if lost is not None:
+            return lost, None
+        return (Dns.FALLS_BACK if falls_back(inventory, linked[0], network.key) else Dns.NO_RECORD), linked[0]
     return Dns.NO_ZONE_LINK, zones[0] if zones else None
 
 
@@ -427,6 +466,14 @@ def links_to(inventory: Inventory, zone: PrivateDnsZone, network_key: str) -> tu
 
     links = inventory.remember("links-by-zone", index).get(zone.key, [])
     return tuple(link for link in links if key_of(id_of(link.body.virtual_network) or "") == network_key)
+
+
+def falls_back(inventory: Inventory, zone: PrivateDnsZone, network_key: str) -> bool:
+    """Whether the network asks public DNS for a name that the zone does not hold (`NxDomainRedirect` on the link)."""
+    return any(
+        (link.body.resolution_policy or "").casefold() == "nxdomainredirect"
+        for link in links_to(inventory, zone, network_key)
+    )
 
 
 def records_of(inventory: Inventory, zone: PrivateDnsZone) -> tuple[DnsARecord, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from auditor.derive.endpoints import connected_peerings, private_addresses
 from auditor.derive.footprint import InferenceSubnet
+from auditor.derive.peers import peers
 from auditor.derive.tags import regional_tag, tag_data
 from auditor.derive.traffic import (
     address_set,
@@ -59,23 +60,18 @@ def _routing(inventory: Inventory, subnet: Subnet) -> Network | Unread:
     return Network(
         cloud=inventory.cloud,
         space=space,
-        peers=tuple(_peers(inventory, network)),
+        peers=tuple(_peers(inventory, network, subnet)),
         service_endpoints=tuple(_service_endpoints(inventory, subnet)),
-        private_endpoints=tuple(_private_endpoints(inventory, network)),
+        private_endpoints=tuple(_private_endpoints(inventory, network, subnet)),
         learned=learns_routes(inventory, subnet, network),
         tags=tag_data(inventory),
     )
 
 
-def _peers(inventory: Inventory, network: VirtualNetwork) -> Iterable[tuple[str, AddressSet | Unread]]:
-    for peering in connected_peerings(network):
-        peer = inventory.find(VirtualNetwork, peering.remote_id)
-        if isinstance(peer, VirtualNetwork):
-            yield peer.id, address_set(peer.prefixes, peer.id)
-        elif peering.remote_prefixes:
-            yield peering.remote_id or peering.id, address_set(peering.remote_prefixes, peering.id)
-        else:
-            yield peering.remote_id or peering.id, peer
+def _peers(inventory: Inventory, network: VirtualNetwork, subnet: Subnet) -> Iterable[tuple[str, AddressSet | Unread]]:
+    for peer in peers(inventory, network, subnet):
+        spaces = peer.prefixes
+        yield peer.id, spaces if isinstance(spaces, Unread) else address_set(spaces, peer.id)
 
 
 def _service_endpoints(inventory: Inventory, subnet: Subnet) -> Iterable[tuple[str, AddressSet | Tag]]:
@@ -88,12 +84,16 @@ def _service_endpoints(inventory: Inventory, subnet: Subnet) -> Iterable[tuple[s
             yield service, Tag(regional_tag(inventory, tag, location) if location else tag)
 
 
-def _private_endpoints(inventory: Inventory, network: VirtualNetwork) -> Iterable[EndpointRoute]:
-    homes = {network.key} | {key_of(p.remote_id) for p in connected_peerings(network) if p.remote_id}
+def _private_endpoints(inventory: Inventory, network: VirtualNetwork, own: Subnet) -> Iterable[EndpointRoute]:
+    near = list(peers(inventory, network, own))
+    homes = {network.key} | {key_of(peer.id) for peer in near if peer.subnets is None}
+    taking = {
+        each.key for peer in near if peer.subnets and not isinstance(peer.subnets, Unread) for each in peer.subnets
+    }
     for endpoint in inventory.every(PrivateEndpoint):
         home = key_of((endpoint.subnet_id or "").casefold().rsplit("/subnets/", 1)[0])
         addresses = private_addresses(inventory, endpoint)
-        if home not in homes or not addresses:
+        if not addresses or (home not in homes and key_of(endpoint.subnet_id or "") not in taking):
             continue
         subnet = inventory.find(Subnet, endpoint.subnet_id)
         policies = isinstance(subnet, Subnet) and (

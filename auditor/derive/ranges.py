@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from auditor.derive.endpoints import connected_peerings
 from auditor.derive.footprint import Footprint, footprint
+from auditor.derive.peers import peers
 from auditor.inventory import Inventory
 from auditor.inventory.records import Cluster, Peering, Subnet, VirtualNetwork
 from auditor.network import AddressSet
@@ -69,20 +69,17 @@ def _neighbours(inventory: Inventory, network: VirtualNetwork) -> Neighbours:
     take_subnets("subnet", network, "")
     take("space", network.id, network.name, network.prefixes)
     unread.extend(bad.unread for bad in inventory.broken(Peering) if _inside(bad.id, network))
-    unread.extend(
-        Unread(one.id, "peeringState is not in its data", "collect again", "peer-unreadable")
-        for one in network.peerings
-        if not one.body.peering_state
-    )
-    for peering in connected_peerings(network):
-        peer = inventory.find(VirtualNetwork, peering.remote_id)
-        if isinstance(peer, VirtualNetwork):
-            take_subnets("peer-subnet", peer, f"{peer.name}/")
-            take("peer-space-readable", peer.id, peer.name, peer.prefixes)
-        elif peering.remote_prefixes:
-            take("peer-space", peering.remote_id or peering.id, peering.name, peering.remote_prefixes)
-        else:
-            unread.append(Unread(peering.remote_id or peering.id, peer.why, peer.hint, "peer-unreadable"))
+    for peer in peers(inventory, network):
+        if isinstance(peer.prefixes, Unread):
+            unread.append(replace(peer.prefixes, what=peer.id, reason="peer-unreadable"))
+        elif isinstance(peer.network, Unread):
+            take("peer-space", peer.id, peer.peering.name, peer.prefixes)
+        elif peer.subnets is None:
+            take_subnets("peer-subnet", peer.network, f"{peer.network.name}/")
+            take("peer-space-readable", peer.id, peer.network.name, peer.network.prefixes)
+        elif not isinstance(peer.subnets, Unread):  # the rest of the peer is not connected, and may hold the same range
+            for subnet in peer.subnets:
+                take("peer-subnet", subnet.id, f"{peer.network.name}/{subnet.name}", subnet.prefixes)
     return Neighbours(tuple(owners), tuple(unread))
 
 

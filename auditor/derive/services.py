@@ -313,7 +313,8 @@ def leads_privately(path: PrivatePath) -> bool:
     """Whether packets for the target go to its private endpoint: one is usable, and nothing shows that the name still
     resolves to the public address. Custom DNS servers cannot be seen through; they are another check's question.
     """
-    return path.reach in (Reach.USABLE, Reach.THROUGH_HUB) and path.dns not in (Dns.NO_ZONE_LINK, Dns.NO_RECORD)
+    public = (Dns.NO_ZONE_LINK, Dns.NO_RECORD, Dns.FALLS_BACK)
+    return path.reach in (Reach.USABLE, Reach.THROUGH_HUB) and path.dns not in public
 
 
 def workspace_classes(inventory: Inventory, where: InferenceSubnet, subnet: Subnet) -> tuple[DependencyClasses, ...]:

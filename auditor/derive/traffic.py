@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from auditor.derive.endpoints import connected_peerings, private_addresses
-from auditor.derive.footprint import InferenceSubnet, SubnetRole
+from auditor.derive.footprint import InferenceSubnet, SubnetRole, network_id_of
+from auditor.derive.peers import peers
 from auditor.derive.tags import tag_data
 from auditor.inventory import Inventory
 from auditor.inventory.records import (
@@ -33,6 +34,7 @@ from auditor.inventory.records import (
 from auditor.inventory.records import SecurityRule as RuleRecord
 from auditor.inventory.shapes import AddressItem, AdminRuleItem
 from auditor.network import (
+    CLIENT_PORTS,
     AddressSet,
     AdminRule,
     Decision,
@@ -53,7 +55,7 @@ from auditor.network import (
 from auditor.network import Route as RouteValue
 from auditor.network import RouteTable as TableValue
 from auditor.network import SecurityGroup as Rules
-from auditor.values import ResourceId, Unread
+from auditor.values import ResourceId, Unread, region_key
 
 GATEWAY_SUBNET = "gatewaysubnet"
 ROUTE_SERVER_SUBNET = "routeserversubnet"
@@ -264,14 +266,13 @@ def _surroundings(inventory: Inventory, subnet: Subnet) -> Surroundings:
         pieces.append(network)
     else:
         take(network.prefixes, network.id)
-        for peering in connected_peerings(network):
-            peer = inventory.find(VirtualNetwork, peering.remote_id)
-            if not isinstance(peer, Unread):
+        for peer in peers(inventory, network, subnet):
+            if peer.peering.body.allow_virtual_network_access is False:
+                continue  # the switch takes the peer out of the tag, not out of the routes
+            if isinstance(peer.prefixes, Unread):
+                pieces.append(peer.prefixes)
+            elif peer.prefixes or not peer.peering.body.enable_only_ipv6_peering:
                 take(peer.prefixes, peer.id)
-            elif peering.remote_prefixes:
-                take(peering.remote_prefixes, peering.id)
-            else:
-                pieces.append(peer)
         for bad in inventory.broken(VirtualNetwork):
             if bad.id == network.id:
                 pieces.append(bad.unread)
@@ -323,6 +324,7 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
             for group_id in (pool.network_profile.application_security_groups if pool.network_profile else None) or ()
         }
         members: dict[str, list[str]] = defaultdict(list)
+        homes: dict[str, set[str]] = defaultdict(set)
         hidden: dict[str, PrivateEndpoint] = {}
         for nic in inventory.every(NetworkInterface):
             for configuration in nic.body.ip_configurations or ():
@@ -331,6 +333,7 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
                     continue
                 for group_id in ids(properties.application_security_groups):
                     members[key_of(group_id)].append(properties.private_ip_address)
+                    homes[key_of(group_id)].add(key_of(network_id_of(id_of(properties.subnet) or "")))
         named = {
             key_of(group_id)
             for rule in inventory.every(RuleRecord)
@@ -358,6 +361,8 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
             elif group_id in hidden:
                 why = f"the private endpoint {hidden[group_id].name} is placed in it, and its addresses were not read"
                 found.append((group_id, Unread(group_id, why, "", "asg-unread")))
+            elif (machines := _foreign_scale_set(inventory, record, homes.get(group_id, set()))) is not None:
+                found.append((group_id, machines))
             elif (missing := _interfaces_unread(inventory, group_id)) is not None:
                 found.append((group_id, missing))
             else:
@@ -365,6 +370,39 @@ def _members(inventory: Inventory) -> tuple[tuple[str, AddressSet | Unread], ...
         return tuple(found)
 
     return inventory.remember("asg-members", compute)
+
+
+_SCALE_SET = "/virtualmachinescalesets/"
+
+
+def _foreign_scale_set(inventory: Inventory, group: ApplicationSecurityGroup, homes: set[str]) -> Unread | None:
+    """A scale set that is no agent pool's and whose machines may be in a group: their interfaces are no resources.
+
+    All members lie in one network: that of `homes` where a member is known, else any of the group's subscription and
+    region. What sits in a subnet is told by its `ipConfigurations`.
+    """
+    pools = {(one.subscription_id, (one.body.node_resource_group or "").casefold()) for one in inventory.every(Cluster)}
+    for network in inventory.every(VirtualNetwork):
+        if homes and network.key not in homes:
+            continue
+        if network.subscription_id != group.subscription_id or not _same_region(network, group):
+            continue
+        for subnet in network.subnets:
+            for configuration in subnet.body.ip_configurations or ():
+                at = key_of(configuration.id or "")
+                owner = at.split("/resourcegroups/")[-1].split("/")[0]
+                if _SCALE_SET in at and (subnet.subscription_id, owner) not in pools:
+                    name = at.split(_SCALE_SET)[1].split("/")[0]
+                    why = f"machines of the scale set {name} in {subnet.name} may be in it, which is not in the data"
+                    return Unread(group.id, why, "", "asg-unread")
+    return None
+
+
+def _same_region(network: VirtualNetwork, group: ApplicationSecurityGroup) -> bool:
+    """Not told apart counts as the same."""
+    if not network.location or not group.location:
+        return True
+    return region_key(network.location) == region_key(group.location)
 
 
 def _interfaces_unread(inventory: Inventory, group_id: str) -> Unread | None:
@@ -464,6 +502,7 @@ def ask(
         source=start if not isinstance(start, Unread) else AddressSet.any(),
         destination=destination,
         ports=ports,
+        source_ports=CLIENT_PORTS,
         protocols=frozenset(protocols) or frozenset(Protocol),
         defaults=defaults,
     )

@@ -217,6 +217,21 @@ class Peering(Resource[shapes.Peering]):
         return id_of(self.body.remote_virtual_network)
 
     @property
+    def subnet_level(self) -> bool:
+        """Whether single subnets are connected, not the networks as a whole."""
+        return self.body.peer_complete_vnets is False or bool(self.local_subnet_names or self.remote_subnet_names)
+
+    @property
+    def local_subnet_names(self) -> frozenset[str]:
+        """The subnets of this network that take part, folded; empty where all do, or where nothing says so."""
+        return frozenset(name.casefold() for name in self.body.local_subnet_names or ())
+
+    @property
+    def remote_subnet_names(self) -> frozenset[str]:
+        """Likewise of the remote network."""
+        return frozenset(name.casefold() for name in self.body.remote_subnet_names or ())
+
+    @property
     def remote_prefixes(self) -> tuple[str, ...]:
         """The remote network's address space as the peering itself carries it."""
         spaces = (self.body.remote_address_space, self.body.remote_virtual_network_address_space)

@@ -280,6 +280,10 @@ class Peering(Shape, frozen=True):
     allow_gateway_transit: bool | None = None
     use_remote_gateways: bool | None = None
     allow_virtual_network_access: bool | None = None
+    peer_complete_vnets: bool | None = None
+    enable_only_ipv6_peering: bool | None = field(default=None, name="enableOnlyIPv6Peering")
+    local_subnet_names: list[str] | None = None
+    remote_subnet_names: list[str] | None = None
 
 
 class Rule(Shape, frozen=True):
@@ -490,6 +494,7 @@ class VirtualNetworkLink(Shape, frozen=True):
     """`microsoft.network/privatednszones/virtualnetworklinks`."""
 
     virtual_network: Ref | None = None
+    resolution_policy: str | None = None
     registration_enabled: bool | None = None
     virtual_network_link_state: str | None = None
 

@@ -19,7 +19,7 @@ from auditor.network.facts import (
 )
 from auditor.network.packets import ALL_PROTOCOLS, Packet, PacketSet, Protocol
 from auditor.network.ports import PortSet
-from auditor.network.question import End, Question, inbound, outbound
+from auditor.network.question import CLIENT_PORTS, End, Question, inbound, outbound
 from auditor.network.ranges import first_free, is_private, offset, overlapping, reserved_part, usable
 from auditor.network.reading import Atom
 from auditor.network.routes import (
@@ -50,6 +50,7 @@ from auditor.network.tags import Relation, Tag, TagData, inside_internet, region
 
 __all__ = [
     "ALL_PROTOCOLS",
+    "CLIENT_PORTS",
     "FIRST_PRIORITY",
     "LAST_PRIORITY",
     "Access",

@@ -210,8 +210,10 @@ def _effect(decision: Decision) -> tuple[str, ...]:
     for end in (decision.source, decision.destination):
         if end.tag:
             names[end.addresses] = end.tag
-    certain = decision.permitted.canonical(names)
-    possible = tuple(f"undecided: {item}" for item in decision.undecided.canonical(names))
+    certain = decision.permitted.canonical(names, decision.question.source_ports)
+    possible = tuple(
+        f"undecided: {item}" for item in decision.undecided.canonical(names, decision.question.source_ports)
+    )
     return tuple(sorted(certain + possible))
 
 

@@ -146,20 +146,24 @@ class PacketSet:
         places = [AddressSet(pairs) for _, child in self.node.parts for pairs, _ in child.parts]
         return len({place.families for place in places}) == 1 and len(places[0].families) == 1
 
-    def canonical(self, names: Mapping[AddressSet, str] | None = None) -> tuple[str, ...]:
+    def canonical(
+        self, names: Mapping[AddressSet, str] | None = None, clients: PortSet | None = None
+    ) -> tuple[str, ...]:
         """The set as sorted text, the same for equal sets: `Tcp 10.1.0.0/24 -> 20.0.0.0/8:443`.
 
         `names` lets an address set appear as its name, so that a service tag's weekly changes are not an estate's
-        drift: `Tcp 10.1.0.0/24 -> AzureContainerRegistry.EastUS2:443`.
+        drift: `Tcp 10.1.0.0/24 -> AzureContainerRegistry.EastUS2:443`. Source ports that are just `clients` are left
+        out.
         """
         items: list[str] = []
         for protocols, source, source_ports, destination, ports in self.boxes():
             absent = Protocol.ICMPV6 if source.families == (4,) else Protocol.ICMP
             whole = protocols == ALL_PROTOCOLS - {absent}
             what = "Any" if whole else "/".join(p for p in PROTOCOLS if p in protocols)
+            shown = PortSet.any() if source_ports == clients else source_ports
             for start in _labels(source, names or {}):
                 for end in _labels(destination, names or {}):
-                    items.append(f"{what} {_end(start, source_ports)} -> {_end(end, ports)}")
+                    items.append(f"{what} {_end(start, shown)} -> {_end(end, ports)}")
         return tuple(sorted(items))
 
     def __str__(self) -> str:

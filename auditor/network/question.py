@@ -13,6 +13,8 @@ from auditor.network.tags import Tag
 
 End = AddressSet | Tag
 EVERY_PORT = PortSet.any()
+CLIENT_PORTS = PortSet.of("1024-65535")
+"""The source ports of clients, which stand for all (requirements 4.6): a rule for these takes all their packets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

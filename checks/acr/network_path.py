@@ -24,7 +24,8 @@ Registries that no cluster pulls from.
 
 ## Limits
 An endpoint in a network that is neither the cluster's nor a connected peer of it does not count; pending and rejected
-connections do not either. What custom DNS servers answer cannot be seen. The egress addresses of appliances other than
+connections do not either. Where the zone's link falls back to public DNS (`NxDomainRedirect`), a name without a record
+takes the public path. What custom DNS servers answer cannot be seen. The egress addresses of appliances other than
 Azure Firewall are not known. Whether the packets get there is judged by `nsg-acr-outbound` and
 `route-required-services`.
 """
@@ -56,6 +57,7 @@ from auditor.api import (
     egress_addresses,
     endpoints_of,
     failed,
+    falls_back,
     footprint,
     key_of,
     links_to,
@@ -331,8 +333,8 @@ class _Path:
                     hint="resolve the registry's login and data names on a node",
                     **facts,
                 )
-            case Dns.PRIVATE | Dns.NO_RECORD if path.zone is not None:
-                return self._by_records(path, path.zone, shown, facts)
+            case Dns.PRIVATE | Dns.NO_RECORD | Dns.FALLS_BACK if path.zone is not None:
+                return self._by_records(path, path.zone, around, shown, facts)
             case _:
                 return self._without_zone(path, shown, facts)
 
@@ -364,10 +366,31 @@ class _Path:
             **facts,
         )
 
+    def _fallen_back(self, path: PrivatePath, shown: tuple[Evidence, ...], facts: dict[str, Any]) -> Verdict:
+        """Names that the zone lacks resolve publicly."""
+        public = self._public(path)
+        if public.outcome is not Outcome.PASS:
+            return public
+        return warned(
+            "public-name",
+            "{zone}, linked with {network}, has no record {record}, and falls back to the Internet: the public path "
+            "is used",
+            *shown,
+            *public.evidence,
+            effect=public.effect,
+            mend=RECORD,
+            **facts,
+        )
+
     def _by_records(
-        self, path: PrivatePath, zone: PrivateDnsZone, shown: tuple[Evidence, ...], facts: dict[str, Any]
+        self,
+        path: PrivatePath,
+        zone: PrivateDnsZone,
+        around: VirtualNetwork,
+        shown: tuple[Evidence, ...],
+        facts: dict[str, Any],
     ) -> Verdict:
-        """A linked zone: it answers for the registry, so each name has to be in it."""
+        """A linked zone: it answers for the registry, so each name has to be in it, or its link falls back."""
         facts |= {
             "zone": zone.name,
             "zone_group": zone.resource_group,
@@ -395,7 +418,10 @@ class _Path:
                 **facts,
             )
         if lacking:
-            facts |= {"record": lacking[0], "address": _address_of(path, lacking[0]), "effect": _effect("nobody")}
+            facts |= {"record": lacking[0], "address": _address_of(path, lacking[0])}
+            if falls_back(self.inventory, zone, around.key) and not public_access_off(self.registry):
+                return self._fallen_back(path, shown, facts)
+            facts["effect"] = _effect("nobody")
             if lacking[0] == login:
                 return failed(
                     "login-record",

@@ -320,6 +320,15 @@ class _Path:
                     mend=RECORD,
                     **named,
                 )
+            case Dns.FALLS_BACK:
+                return failed(
+                    "dns",
+                    "{network} is linked with {zone}, which holds no record of the private endpoint {endpoint} of "
+                    "{dependency}, and falls back to the Internet: its name resolves to the public address",
+                    *shown,
+                    mend=RECORD,
+                    **named,
+                )
             case Dns.CUSTOM:
                 return unknown(
                     "custom-dns",

@@ -248,7 +248,7 @@ class _Seen:
                     mend=LINK,
                     **self.more,
                 )
-            case Dns.NO_RECORD:
+            case Dns.NO_RECORD | Dns.FALLS_BACK:
                 return self._without_record(path, shown)
             case Dns.CUSTOM:
                 return unknown(

@@ -167,6 +167,7 @@ class _Probes:
             direction=network.Direction.INBOUND,
             source=PROBES,
             destination=addresses if isinstance(addresses, network.AddressSet) else network.AddressSet.any(),
+            source_ports=network.CLIENT_PORTS,
             ports=ports,
             protocols=frozenset({network.Protocol.TCP}),
         )

@@ -189,6 +189,7 @@ def _ask(
         direction=network.Direction.INBOUND,
         source=source,
         destination=to,
+        source_ports=network.CLIENT_PORTS,
         ports=network.PortSet.any() if custom_only else network.PortSet.of(443),
         protocols=network.ALL_PROTOCOLS if custom_only else TCP,
         defaults=not custom_only,

@@ -180,6 +180,7 @@ def _put(
         direction=network.Direction.INBOUND,
         source=source,
         destination=destination,
+        source_ports=network.CLIENT_PORTS,
         ports=ports,
         protocols=frozenset({network.Protocol.TCP}),
     )

@@ -72,8 +72,9 @@ def names(*linked: Any, **records: str) -> Thing:
     return private_zone(ZONE, *linked, records={**RECORDS, **records})
 
 
-def lacking(*records: str) -> Thing:
-    return private_zone(ZONE, NETWORK, records={k: v for k, v in RECORDS.items() if k not in records})
+def lacking(*records: str, fallback: str | None = None) -> Thing:
+    kept = {k: v for k, v in RECORDS.items() if k not in records}
+    return private_zone(ZONE, NETWORK, records=kept, fallback=fallback)
 
 
 def denying(*addresses: str, subnets: Any = (), **more: Any) -> Thing:
@@ -122,6 +123,17 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
     "a data record for the replica": (
         estate(registry(**OFF), replication(registry(), "westus"), entry(),
                names(NETWORK, **{"images.westus.data": "10.0.200.4"})), "pass", "private-endpoint"),
+    "no data record, and the link falls back to public DNS": (
+        estate(registry(), entry(), lacking("images.eastus2.data", fallback="NxDomainRedirect")),
+        "warn", "public-name"),
+    "no record, the link falls back, public access is off": (
+        estate(registry(**OFF), entry(), lacking(*RECORDS, fallback="NXDomainRedirect")), "fail", "login-record"),
+    "no record, the link falls back, public access is on": (
+        estate(registry(), entry(), lacking(*RECORDS, fallback="nxdomainredirect")), "warn", "public-name"),
+    "no record, the link's policy is the default": (
+        estate(registry(), entry(), lacking(*RECORDS, fallback="Default")), "fail", "login-record"),
+    "all records, and the link falls back": (
+        estate(registry(**OFF), entry(), lacking(fallback="NxDomainRedirect")), "pass", "private-endpoint"),
     "no login record": (estate(registry(**OFF), entry(), lacking("images")), "fail", "login-record"),
     "no record at all": (estate(registry(**OFF), entry(), lacking(*RECORDS)), "fail", "login-record"),
     "no record at all, while public access is on": (

@@ -16,11 +16,12 @@ def ml(service: str | list[str] = "172.20.0.0/16", **more: Any) -> Thing:
     return cluster(nodes=subnet("nodes", "10.0.0.0/22", **more), network=network)
 
 
-def peered(service: str, *, readable: bool, prefixes: list[str], state: str = "Connected") -> list[Thing]:
-    hub = vnet("hub", subnet("edge", "10.60.0.0/24", vnet="hub"), prefixes=["10.60.0.0/16"])
+def peered(service: str, *, readable: bool, prefixes: list[str], state: str = "Connected", **of: Any) -> list[Thing]:
+    shared = subnet("shared", "10.60.250.0/24", vnet="hub")
+    hub = vnet("hub", subnet("edge", "10.60.0.0/24", vnet="hub"), shared, prefixes=["10.60.0.0/16"])
     remote = hub if readable else HUB
     shown = [] if readable else prefixes
-    mine = vnet("net", prefixes=["10.0.0.0/16"], peerings=[peering(remote, prefixes=shown, state=state)])
+    mine = vnet("net", prefixes=["10.0.0.0/16"], peerings=[peering(remote, prefixes=shown, state=state, **of)])
     return [ml(service), mine, *([hub] if readable else [])]
 
 
@@ -49,6 +50,15 @@ CASES = {
     "on a peer known by the peering": (
         peered("10.60.128.0/20", readable=False, prefixes=["10.60.0.0/16"]), "fail", "overlaps-peer"),
     "a /12": ([ml("172.16.0.0/12")], "fail", "too-large"),
+    "on a peer's subnet that alone is peered": (
+        peered("10.60.0.0/20", readable=True, prefixes=[], peerCompleteVnets=False, remoteSubnetNames=["EDGE"]),
+        "fail", "overlaps-peer"),
+    "on a subnet of a peer that shares another": (
+        peered("10.60.0.0/20", readable=True, prefixes=[], peerCompleteVnets=False, remoteSubnetNames=["shared"]),
+        "pass", "no-overlap"),
+    "on a subnet of a peer that shares some": (
+        peered("10.60.0.0/20", readable=True, prefixes=["10.60.0.0/16"], peerCompleteVnets=False),
+        "unknown", "peer-unreadable"),
     "a peer that is not connected": (
         peered("10.60.0.0/20", readable=False, prefixes=["10.60.0.0/16"], state="Initiated"), "pass", "no-overlap"),
     "a peering whose state is not in the data": (

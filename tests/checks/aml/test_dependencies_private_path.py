@@ -70,10 +70,10 @@ def pe(to: Thing, into: SubnetThing = PE, *, linked: str | None = NET, zoned: bo
     return private_endpoint("pe", to=to, into=into, group_id=more.pop("group_id", "blob"), zone=zone, **more)
 
 
-def hubs(*, via: str = "Connected", beyond: bool = False) -> list[Thing]:
+def hubs(*, via: str = "Connected", beyond: bool = False, **single: Any) -> list[Thing]:
     """`net` peered with `hub`, and `hub` with `far`."""
     return [
-        vnet("net", NODES, prefixes=["10.0.0.0/16"], peerings=[peering(HUB, state=via)]),
+        vnet("net", NODES, prefixes=["10.0.0.0/16"], peerings=[peering(HUB, state=via, **single)]),
         vnet("hub", prefixes=["10.200.0.0/16"], peerings=[peering(NET), peering(FAR)], group="hub"),
         vnet("far", prefixes=["10.201.0.0/16"], peerings=[peering(HUB)] if beyond else [], group="far"),
     ]
@@ -129,6 +129,14 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
         "pass", "private-endpoint"),
     "endpoint not approved": (ml(CLOSED, pe(CLOSED, status="Pending")), "fail", "endpoint-not-approved"),
     "endpoint in a peer": (ml(CLOSED, pe(CLOSED, PE_HUB), *hubs()), "pass", "private-endpoint"),
+    "endpoint in a peer, of which single subnets are peered": (
+        ml(CLOSED, pe(CLOSED, PE_HUB), *hubs(peerCompleteVnets=False)), "unknown", "endpoint-unread"),
+    "endpoint in the very subnet that is peered with all": (
+        ml(CLOSED, pe(CLOSED, PE_HUB), *hubs(
+            peerCompleteVnets=False, localSubnetNames=["nodes", "pe", "pods", "aci"], remoteSubnetNames=["pe"])),
+        "pass", "private-endpoint"),
+    "endpoint in a peer whose state is not in the data": (
+        ml(CLOSED, pe(CLOSED, PE_HUB), *hubs(via="")), "unknown", "endpoint-unread"),
     "endpoint in a peer that is not connected": (
         ml(CLOSED, pe(CLOSED, PE_HUB), *hubs(via="Disconnected")), "fail", "endpoint-in-other-network"),
     "endpoint two peerings away": (ml(CLOSED, pe(CLOSED, PE_FAR), *hubs()), "warn", "through-hub"),
@@ -143,6 +151,8 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
         "fail", "dns"),
     "zone linked, no record": (
         ml(CLOSED, pe(CLOSED, zoned=False), private_zone(BLOB, NET)), "fail", "dns"),
+    "zone linked, no record, and the link falls back to public DNS": (
+        ml(CLOSED, pe(CLOSED, zoned=False), private_zone(BLOB, NET, fallback="NxDomainRedirect")), "fail", "dns"),
     "zone linked, records unread": (
         ml(CLOSED, pe(CLOSED, zoned=False), private_zone(BLOB, NET), gap("/", "dnsresources", required=False)),
         "unknown", "dns-unread"),
@@ -201,6 +211,9 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
     "endpoint without record hides the service endpoint": (
         ml(storage(**acls(subnets=(SERVED,))), pe(storage(), zoned=False), private_zone(BLOB, NET), nodes=SERVED),
         "fail", "dns"),
+    "the service endpoint serves where a name without record falls back to public DNS": (
+        ml(storage(**acls(subnets=(SERVED,))), pe(storage(), zoned=False),
+           private_zone(BLOB, NET, fallback="NxDomainRedirect"), nodes=SERVED), "pass", "service-endpoint"),
     "public": (ml(storage()), "warn", "public"),
     "public, properties unset": (ml(storage(publicNetworkAccess=None)), "warn", "public"),
     "public, endpoints unread": (ml(storage(**LISTS), HIDDEN), "unknown", "endpoint-unread"),

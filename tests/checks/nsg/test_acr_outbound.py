@@ -85,6 +85,23 @@ def grouped(*more: Thing, endpoint: bool = True) -> list[Thing]:
     return [*things, group, *more]
 
 
+MACHINES = "/subscriptions/{sub}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}"
+
+
+def machines(*more: Thing, group: str = "build", member: bool = False, elsewhere: bool = False) -> list[Thing]:
+    """As `grouped`, with the machines of a scale set in a subnet of the network, or of another one."""
+    scale_set = MACHINES.format(sub=SUB, group=group, name="agents")
+    inside = {"id": f"{scale_set}/virtualMachines/0/networkInterfaces/nic/ipConfigurations/one"}
+    things = grouped(*more, endpoint=False)
+    home = "far" if elsewhere else "net"
+    things.append(subnet("agents", "10.0.210.0/24", ipConfigurations=[inside], vnet=home))
+    if elsewhere:
+        things.append(vnet("far", region="westeurope"))
+    if member:
+        things.append(interface("web", "10.0.9.9", into=subnet("web", "10.0.9.0/24"), groups=[asg()]))
+    return things
+
+
 def managed(*rules: Body, access: str = "", named: bool = True, **rule: Any) -> list[Thing]:
     """The registry's tag under what a network manager imposes."""
     network = vnet("net")
@@ -184,6 +201,19 @@ CASES = {
     "private endpoint elsewhere": (privately(DENY, network="island"), "fail", "denied"),
     "private endpoint pending": (privately(DENY, status="Pending"), "fail", "denied"),
     "private endpoint in a denied application security group": (grouped(), "fail", "denied"),
+    "machines of a scale set that may be in the denied group": (machines(), "unknown", "undecided-asg-unread"),
+    "machines of an agent pool, which places none": (machines(group="MC"), "pass", "private-endpoint"),
+    "machines of a scale set in another region": (machines(elsewhere=True), "pass", "private-endpoint"),
+    "machines of a scale set beside members in their network": (
+        machines(member=True), "unknown", "undecided-asg-unread"),
+    "source ports of clients only": (
+        estate(allow_out(100, to=TAG, ports="443", sourcePortRange="1024-65535"), DENY), "pass", "allowed"),
+    "source ports of few clients": (
+        estate(allow_out(100, to=TAG, ports="443", sourcePortRange="32768-60999"), DENY), "fail", "partial"),
+    "a deny for source ports that no client has": (
+        estate(deny_out(100, to=TAG, sourcePortRange="0-1023")), "pass", "default-rules"),
+    "a deny for the source ports of all clients": (
+        estate(deny_out(100, to=TAG, sourcePortRange="1024-65535")), "fail", "denied"),
     "a denied application security group of others": (
         grouped(interface("vm", "10.0.200.9", into=subnet("endpoints", "10.0.200.0/24"), groups=[asg()]),
                 endpoint=False), "pass", "private-endpoint"),

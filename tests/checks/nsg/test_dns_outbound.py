@@ -1,6 +1,7 @@
 """nsg-dns-outbound: custom DNS servers are ordinary destinations, Azure DNS is not."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -28,10 +29,17 @@ PASS, DENIED, DEFAULT = ("pass", "allowed"), ("fail", "denied"), ("pass", "defau
 AZURE = ("not-applicable", "azure-dns")
 
 
-def estate(*rules: Body, dns: Sequence[str] = (INSIDE,), peered: bool = True) -> list[Thing]:
-    hub = vnet("hub", prefixes=["10.99.0.0/16"])
-    network = vnet("net", prefixes=["10.0.0.0/16"], dns=dns, peerings=[peering(hub)] if peered else [])
+def estate(*rules: Body, dns: Sequence[str] = (INSIDE,), peered: bool = True, **of_peering: Any) -> list[Thing]:
+    resolvers = subnet("resolvers", "10.99.0.0/24", vnet="hub")
+    hub = vnet("hub", resolvers, prefixes=["10.99.0.0/16"])
+    peerings = [peering(hub, **of_peering)] if peered else []
+    network = vnet("net", prefixes=["10.0.0.0/16"], dns=dns, peerings=peerings)
     return [network, hub, *attached(cluster(nodes=subnet(nsg=nsg("fence", *rules))))]
+
+
+def single(local: Sequence[str], remote: Sequence[str]) -> dict[str, Any]:
+    """A peering of single subnets."""
+    return {"peerCompleteVnets": False, "localSubnetNames": list(local), "remoteSubnetNames": list(remote)}
 
 
 def gateway(*rules: Body) -> list[Thing]:
@@ -54,6 +62,21 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "server inside": (estate(), [DEFAULT]),
     "server in the peered hub": (estate(dns=[HUB]), [DEFAULT]),
     "server in a network that is not peered": (estate(dns=[HUB], peered=False), [DENIED]),
+    "server in the peered hub, whose access is switched off": (
+        estate(dns=[HUB], allowVirtualNetworkAccess=False), [DENIED]),
+    "server in the peered hub, own rule, access switched off": (
+        estate(allow_out(100, to=HUB, ports="53"), dns=[HUB], allowVirtualNetworkAccess=False), [PASS]),
+    "server in a subnet that is peered": (estate(dns=[HUB], **single(["nodes"], ["Resolvers"])), [DEFAULT]),
+    "server in a subnet that is not": (estate(dns=["10.99.9.4"], **single(["nodes"], ["resolvers"])), [DENIED]),
+    "server's subnet is peered with another": (estate(dns=[HUB], **single(["other"], ["resolvers"])), [DENIED]),
+    "which subnets are peered is not in the data": (
+        estate(dns=[HUB], peerCompleteVnets=False), [("unknown", "undecided-virtualnetwork-unread")]),
+    "a peered subnet was not read": (
+        estate(dns=[HUB], **single(["nodes"], ["gone"])), [("unknown", "undecided-virtualnetwork-unread")]),
+    "only IPv6 is peered": (
+        estate(dns=[HUB], enableOnlyIPv6Peering=True, **single(["nodes"], ["resolvers"])), [DENIED]),
+    "whether the hub is connected is not in the data": (
+        estate(dns=[HUB], state=""), [("unknown", "undecided-virtualnetwork-unread")]),
     "server on-premises, no gateway": (estate(dns=[PREMISES]), [DENIED]),
     "server on-premises, gateway": (gateway(), [("unknown", "undecided-learned-routes")]),
     "server on-premises, gateway, own rule": (gateway(allow_out(100, to=PREMISES, ports="53")), [PASS]),

@@ -52,6 +52,18 @@ def udr(*routes: Any, **more: Any) -> list[Thing]:
     return aks("userDefinedRouting", *routes, **more)
 
 
+def single(local: str, remote: str, things: list[Thing]) -> list[Thing]:
+    """The same where the spoke's peering connects single subnets."""
+    names: dict[str, Any] = {
+        "localSubnetNames": [local] if local else [],
+        "remoteSubnetNames": [remote] if remote else [],
+    }
+    spare = subnet("spare", "10.9.1.0/24", vnet="hub", group="hub")
+    hub = vnet("hub", FIREWALLS, spare, group="hub", prefixes=["10.9.0.0/16"])
+    spoke = vnet(prefixes=["10.0.0.0/16"], peerings=[peering(HUB, peerCompleteVnets=False, **names)])
+    return [spoke, hub, FIREWALL, *(thing for thing in things if thing not in LANDSCAPE)]
+
+
 def aci(*routes: Any, **more: Any) -> list[Thing]:
     carried = table("rt", *routes) if routes else None
     return [container_group(into=subnet("aci", "10.0.8.0/24", table=carried, **more)), *LANDSCAPE]
@@ -127,6 +139,13 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "table unread": (udr(on=UNREAD_TABLE), [("unknown", "table-unread")]),
     "dual stack, IPv4 only": (udr(default(), network=DUAL), [("fail", "no-default-route")]),
     "dual stack, both": (udr(default(), default(prefix="::/0"), network=DUAL), [("pass", "firewall")]),
+    "by a peering of single subnets": (
+        single("nodes", "AzureFirewallSubnet", udr(default())), [("pass", "firewall")]),
+    "of which this is none": (
+        single("other", "AzureFirewallSubnet", udr(default())), [("fail", "appliance-unreachable")]),
+    "of which the firewall's is none": (
+        single("nodes", "spare", udr(default())), [("fail", "appliance-unreachable")]),
+    "which, is not in the data": (single("", "", udr(default())), [("unknown", "peer-unread")]),
     # NAT gateway
     "NAT gateway": (aks("userAssignedNATGateway", subnet={"nat": nat()}), [("pass", "nat-gateway")]),
     "no NAT gateway": (aks("userAssignedNATGateway"), [("fail", "no-nat-gateway")]),
