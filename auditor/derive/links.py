@@ -99,9 +99,12 @@ def clusters_of(inventory: Inventory, workspace: Workspace) -> tuple[Cluster | U
 
 
 def inference_on(extension: Extension) -> bool:
-    """Whether the extension serves inference: `enableInference` is `true` in any casing."""
+    """Whether the extension serves inference: `enableInference` is set and does not say `false`, in any casing.
+
+    Only `false` proves that it does not: a value unheard of (`yes`, `1`) is judged as one that serves.
+    """
     settings = extension.body.configuration_settings
-    return settings is not None and str(settings.enable_inference or "").casefold() == "true"
+    return settings is not None and str(settings.enable_inference or "false").strip().casefold() != "false"
 
 
 def asked_internal(tie: Attachment) -> bool:

@@ -218,8 +218,10 @@ class Peering(Resource[shapes.Peering]):
 
     @property
     def subnet_level(self) -> bool:
-        """Whether single subnets are connected, not the networks as a whole."""
-        return self.body.peer_complete_vnets is False or bool(self.local_subnet_names or self.remote_subnet_names)
+        """Whether single subnets are connected, not the networks as a whole; names tell where the switch is unset."""
+        if self.body.peer_complete_vnets is not None:
+            return not self.body.peer_complete_vnets
+        return bool(self.local_subnet_names or self.remote_subnet_names)
 
     @property
     def local_subnet_names(self) -> frozenset[str]:

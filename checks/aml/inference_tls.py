@@ -107,8 +107,18 @@ def _of_extension(extension: Extension, inventory: Inventory) -> Verdict:
         extension.show(f"{SETTINGS}.allowInsecureConnections", settings.allow_insecure_connections),
         extension.show(f"{SETTINGS}.sslCname", settings.ssl_cname),
     )
-    if str(settings.allow_insecure_connections or "").casefold() != "true":
+    insecure = str(settings.allow_insecure_connections or "false").strip().casefold()
+    if insecure == "false":
         return passed("tls", "{router} takes TLS connections only", *evidence, **facts)
+    if insecure != "true":
+        return unknown(
+            "insecure-unheard-of",
+            "whether {router} allows plain HTTP is not known: allowInsecureConnections says {value}",
+            *evidence,
+            value=settings.allow_insecure_connections,
+            hint="set it to True or False",
+            **facts,
+        )
     return _plain(inventory, extension.cluster_id, V2, evidence, facts | {"cname": settings.ssl_cname})
 
 

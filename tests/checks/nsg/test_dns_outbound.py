@@ -69,6 +69,10 @@ CASES: dict[str, tuple[list[Thing], list[tuple[str, str]]]] = {
     "server in a subnet that is peered": (estate(dns=[HUB], **single(["nodes"], ["Resolvers"])), [DEFAULT]),
     "server in a subnet that is not": (estate(dns=["10.99.9.4"], **single(["nodes"], ["resolvers"])), [DENIED]),
     "server's subnet is peered with another": (estate(dns=[HUB], **single(["other"], ["resolvers"])), [DENIED]),
+    "single subnets by their names alone": (
+        estate(dns=["10.99.9.4"], localSubnetNames=["nodes"], remoteSubnetNames=["resolvers"]), [DENIED]),
+    "names that the switch makes idle": (
+        estate(dns=["10.99.9.4"], peerCompleteVnets=True, remoteSubnetNames=["resolvers"]), [DEFAULT]),
     "which subnets are peered is not in the data": (
         estate(dns=[HUB], peerCompleteVnets=False), [("unknown", "undecided-virtualnetwork-unread")]),
     "a peered subnet was not read": (
