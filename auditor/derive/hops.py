@@ -86,7 +86,8 @@ def _service_endpoints(inventory: Inventory, subnet: Subnet) -> Iterable[tuple[s
 
 def _private_endpoints(inventory: Inventory, network: VirtualNetwork, own: Subnet) -> Iterable[EndpointRoute]:
     near = list(peers(inventory, network, own))
-    homes = {network.key} | {key_of(peer.id) for peer in near if peer.subnets is None}
+    connected = [peer for peer in near if peer.peering.connected]
+    homes = {network.key} | {key_of(peer.id) for peer in connected if peer.subnets is None}
     taking = {
         each.key for peer in near if peer.subnets and not isinstance(peer.subnets, Unread) for each in peer.subnets
     }

@@ -24,7 +24,9 @@ from tests.estate import (
     nat,
     peering,
     pool,
+    private_endpoint,
     public_ip,
+    registry,
     route,
     subnet,
     table,
@@ -196,3 +198,28 @@ def test_egress_addresses_follow_the_route_to_the_destination() -> None:
     assert to("20.2.0.0/16") == ["20.60.0.9"]
     assert to("20.1.0.0/16") == ["20.60.0.1"]
     assert to("20.0.0.0/8") == ["20.60.0.1", "20.60.0.9"]
+
+
+NAMED = {"localSubnetNames": ["nodes"], "remoteSubnetNames": ["endpoints"]}
+ENDPOINTS = {
+    "the whole peer": ({}, Hop.PRIVATE_ENDPOINT),
+    "the endpoint's subnet": ({"peerCompleteVnets": False, **NAMED}, Hop.PRIVATE_ENDPOINT),
+    "another subnet of the peer": (
+        {"peerCompleteVnets": False, **NAMED, "remoteSubnetNames": ["AzureFirewallSubnet"]}, Hop.NONE),
+    "the peer with another subnet": ({"peerCompleteVnets": False, **NAMED, "localSubnetNames": ["other"]}, Hop.NONE),
+    "subnets that are not in the data": ({"peerCompleteVnets": False}, Hop.UNDECIDED),
+    "it is not in the data whether": ({"state": ""}, Hop.UNDECIDED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("connects", "hop"), ENDPOINTS.values(), ids=ENDPOINTS)
+def test_a_private_endpoint_in_a_peer_has_a_route_where_the_peering_connects_it(
+    connects: dict[str, Any], hop: Hop
+) -> None:
+    into = subnet("endpoints", "10.9.1.0/24", vnet="hub", group="hub")
+    endpoint = private_endpoint("pe", to=registry(), into=into, group_id="registry", address="10.9.1.4")
+    own = vnet(prefixes=["10.0.0.0/16"], peerings=[peering(HUB, **connects)])
+    estate = inventory(cluster(nodes=nodes()), own, *LANDSCAPE[1:], into, endpoint)
+    legs = hops_of(estate, seen(estate), AddressSet.of("10.9.1.4"))
+    assert not isinstance(legs, Unread)
+    assert [leg.hop for leg in legs] == [hop]
