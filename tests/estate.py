@@ -47,6 +47,12 @@ def rg(name: str, sub: str = SUB) -> str:
     return f"/subscriptions/{sub}/resourceGroups/{name}"
 
 
+def managed_group(name: str, by: Thing | str, sub: str = SUB) -> Thing:
+    """A resource group that something manages."""
+    owner = by.id if isinstance(by, Thing) else by
+    return _thing(rg(name, sub), "Microsoft.Resources/subscriptions/resourceGroups", {}, managedBy=owner)
+
+
 def arm(group: str, kind: str, name: str, sub: str = SUB) -> str:
     """The id of a resource: `arm("net", "Microsoft.Network/virtualNetworks", "v")`."""
     return f"{rg(group, sub)}/providers/{kind}/{name}"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from auditor.collect.arm import API_VERSIONS, from_sdk, get, list_all
 from auditor.collect.failures import Failure
-from auditor.collect.graph import EVERYTHING
-from auditor.collect.queries import role_assignments, role_definitions
+from auditor.collect.graph import EVERYTHING, Reach
+from auditor.collect.queries import managed_groups, role_assignments, role_definitions
 from auditor.collect.references import Row, at, type_of
 from auditor.inventory.coverage import grants
 from auditor.inventory.shapes import PermissionBlock
@@ -287,8 +287,11 @@ def _names_of(walk: Walk, kind: str) -> set[str]:
     return {fold(str(row["id"])).rsplit("/", 1)[-1] for row in walk.rows_of(kind)}
 
 
-def read_denials(walk: Walk, subscription: str) -> None:
-    """Deny assignments of a subscription and what lies in it; in no Resource Graph table."""
+def read_denials(walk: Walk, groups: list[str], subscription: str) -> None:
+    """Deny assignments of a subscription and what lies in it; in no Resource Graph table.
+
+    Where they cannot be read, it matters which of the deciding groups are managed by somebody: those have some.
+    """
     group = walk.wire.authorization(subscription, "deny_assignments")
     try:
         walk.keep(from_sdk(walk.wire, group.list, walk.stopped, "ARM/denyAssignments"))
@@ -300,6 +303,9 @@ def read_denials(walk: Walk, subscription: str) -> None:
             required=False,
             operation="Microsoft.Authorization/denyAssignments/read",
         )
+        for query in managed_groups(groups):
+            rows, _ = walk.read_apart(query, Reach(subscriptions=(subscription,)))
+            walk.keep(rows)
 
 
 def read_eligible(walk: Walk, subscription: str) -> None:

@@ -29,6 +29,7 @@ MOST_CHARACTERS = 200_000
 
 _COLUMNS = "id, name, type, location, kind, sku, tags, identity, properties"
 _FEW_COLUMNS = "id, name, type, location, properties"
+_CONTAINER_COLUMNS = "id, name, type, location, managedBy, properties"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def chunks(values: Iterable[str], most: int = MOST_VALUES, characters: int = MOS
 
 def query(table: Table, condition: str, what: str) -> Query:
     """`table | where condition`, projected and sorted as every query must be."""
-    columns = _COLUMNS if table == "resources" else _FEW_COLUMNS
+    columns = {"resources": _COLUMNS, "resourcecontainers": _CONTAINER_COLUMNS}.get(table, _FEW_COLUMNS)
     return Query(table, f"{table} | where {condition} | project {columns} | order by id asc", what)
 
 
@@ -133,6 +134,19 @@ def subscriptions_of(ids: Iterable[str]) -> list[Query]:
             "microsoft.resources/subscriptions",
         )
         for run in chunks(ids)
+    ]
+
+
+def managed_groups(groups: Iterable[str]) -> list[Query]:
+    """Those of the resource groups that something else manages: a managed application's carry deny assignments."""
+    return [
+        query(
+            "resourcecontainers",
+            "type =~ 'microsoft.resources/subscriptions/resourcegroups' and isnotempty(managedBy)"
+            f" and id in~ {value_list(run)}",
+            "microsoft.resources/subscriptions/resourcegroups",
+        )
+        for run in chunks(groups)
     ]
 
 

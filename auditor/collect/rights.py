@@ -63,7 +63,10 @@ def assignments(walk: Walk, wanted: Wanted, ancestors: dict[str, list[str]]) -> 
     objects |= {each.casefold() for each in walk.request.deployers}
     deciding = Deciding.of(rows, wanted.subnets.values(), wanted.footprint)
     subscriptions = deciding.subscriptions()
-    for read in (authorization.read_denials, authorization.read_eligible, authorization.read_ending):
+    walk.beside(
+        functools.partial(authorization.read_denials, walk, deciding.groups_of(each), each) for each in subscriptions
+    )
+    for read in (authorization.read_eligible, authorization.read_ending):
         walk.beside(functools.partial(read, walk, each) for each in subscriptions)
     # An application id is asked for as well: granting to it where an object id belongs is a known mistake.
     authorization.read_assignments(walk, deciding, objects | applications, ancestors)

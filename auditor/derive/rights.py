@@ -58,7 +58,16 @@ def _build(inventory: Inventory) -> access.AccessModel:
         coverage=_coverage(inventory, _ASSIGNMENT),
         deny_coverage=_coverage(inventory, records.DenyAssignment.TYPE),
         eligible_missing=eligible_missing,
+        denies_expected=[group.id for group in inventory.every(records.ResourceGroup) if _managed(group)],
     )
+
+
+def _managed(group: records.ResourceGroup) -> bool:
+    """Whether a managed application (or a service that is made like one) owns a resource group: Azure puts a deny
+    assignment on it, whether or not we could read it. AKS owns its node resource groups without one.
+    """
+    owner = key_of(group.managed_by or "")
+    return bool(owner) and f"/providers/{records.Cluster.TYPE}/" not in owner
 
 
 def _gap(inventory: Inventory, what: str, scope: str) -> Unread | None:

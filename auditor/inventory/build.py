@@ -191,6 +191,7 @@ class Builder:
             sku=envelope.sku if isinstance(envelope.sku, str) else (envelope.sku.name if envelope.sku else None),
             tags=envelope.tags or {},
             identity=envelope.identity,
+            managed_by=envelope.managed_by or None,
         )
         self._keep(kind, record)
         match record:

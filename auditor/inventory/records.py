@@ -59,6 +59,7 @@ class Resource(Generic[B]):
     sku: str | None = None
     tags: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
     identity: shapes.Identity | None = field(default=None, hash=False)
+    managed_by: str | None = None
 
     @property
     def type(self) -> str:

@@ -996,6 +996,7 @@ class Envelope(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str | None = None
     location: str | None = None
     kind: str | None = None
+    managed_by: str | None = None
     tags: dict[str, Any] | None = None
     sku: Sku | str | None = None
     identity: Identity | None = None

@@ -159,7 +159,7 @@ def _walk_child(value: Any, child_type: str, *, keep_unknown: bool) -> Any:
 
 
 _ENVELOPE: dict[str, Any] = {"sku": Sku | str | None, "identity": Identity | None}
-_PLAIN = ("id", "type", "name", "location", "kind", "tags")
+_PLAIN = ("id", "type", "name", "location", "kind", "managedBy", "tags")
 
 
 def keep_allowed(row: dict[str, Any]) -> dict[str, Any] | None:

@@ -162,6 +162,20 @@ def test_what_is_forbidden_becomes_a_gap(
     assert collected.complete is not required
 
 
+def test_where_denials_are_refused_managed_groups_are_told(azure: Azure) -> None:
+    group = e.VNET.split("/providers/")[0]
+    body = e.estate()
+    owner = f"{group.rsplit('/', 1)[0]}/apps/providers/Microsoft.Solutions/applications/landing"
+    kind = "Microsoft.Resources/resourceGroups"
+    body["resources"].append({"id": group, "type": kind, "name": "net", "managedBy": owner, "properties": {}})
+    azure.holds(body)
+    groups = "microsoft.resources/subscriptions/resourcegroups"
+    assert [row for row in azure.collect().rows if row["type"] == groups] == []  # asked only where it matters
+    azure.replica.set_faults([{"match": {"path": "denyAssignments"}, "fault": 403}])
+    [row] = [row for row in azure.collect().rows if row["type"] == groups]
+    assert (fold(row["id"]), row["managedBy"]) == (fold(group), owner)
+
+
 def test_assignments_refused_everywhere_are_a_gap_at_each_deciding_group(azure: Azure) -> None:
     azure.replica.set_faults([{"match": {"path": "roleAssignments"}, "fault": 403}])
     collected = azure.collect()

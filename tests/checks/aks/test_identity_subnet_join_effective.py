@@ -12,11 +12,13 @@ from tests.estate import (
     SUB,
     VM_CONTRIBUTOR,
     Thing,
+    arm,
     audit,
     cluster,
     deny,
     gap,
     grant,
+    managed_group,
     outcomes,
     rg,
     role,
@@ -34,6 +36,9 @@ READ = "Microsoft.Network/virtualNetworks/subnets/read"
 def custom(*actions: str, **more: Any) -> list[Thing]:
     return [ML, role(CUSTOM, *actions, **more), grant(role=CUSTOM, on=rg("net"))]
 
+
+DENIALS_UNREAD = gap(f"/subscriptions/{SUB}", "microsoft.authorization/denyassignments", required=False)
+LANDING = arm("apps", "Microsoft.Solutions/applications", "landing")
 
 CASES = {
     "on the group": ([ML, grant(on=rg("net"))], "pass", "granted"),
@@ -55,6 +60,15 @@ CASES = {
     "the cluster's group": ([ML, grant(on=rg("aks"))], "fail", "role-on-other-scope"),
     "ended": ([ML, grant(on=rg("net"), endDateTime="2026-11-01T00:00:00Z")], "fail", "grant-expired"),
     "denied": ([ML, grant(on=rg("net")), deny(NODES, JOIN)], "fail", "deny-assignment"),
+    "denials unread": ([ML, grant(on=rg("net")), DENIALS_UNREAD], "pass", "granted"),
+    "denials unread in a managed application's group": (
+        [ML, grant(on=rg("net")), DENIALS_UNREAD, managed_group("net", LANDING)], "unknown", "deny-unread"),
+    "denials unread in a group that AKS made": (
+        [ML, grant(on=rg("net")), DENIALS_UNREAD, managed_group("net", cluster())], "pass", "granted"),
+    "denials unread, another group is managed": (
+        [ML, grant(on=rg("net")), DENIALS_UNREAD, managed_group("net-prod", LANDING)], "pass", "granted"),
+    "denials read in a managed application's group": (
+        [ML, grant(on=rg("net")), managed_group("net", LANDING)], "pass", "granted"),
     "assignments unread": (
         [ML, gap(f"/subscriptions/{SUB}", "microsoft.authorization/roleassignments")],
         "unknown", "assignments-unread"),
