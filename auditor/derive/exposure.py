@@ -22,6 +22,7 @@ class Exposure(enum.StrEnum):
     RESTRICTED = "restricted"  # answers what its rules name
     OFF = "off"  # answers private endpoints only
     UNDECIDED = "undecided"  # a network security perimeter decides, whose rules are not read
+    UNHEARD_OF = "unheard-of"  # the firewall's default action is neither Allow nor Deny
 
 
 def network_rules(target: Target) -> RuleSet | None:
@@ -37,8 +38,13 @@ def exposure_of(target: Target) -> Exposure:
     if access != "enabled":
         return Exposure.UNDECIDED
     rules = network_rules(target)
-    closed = rules is not None and (rules.default_action or "").casefold() == "deny"
-    return Exposure.RESTRICTED if closed else Exposure.PUBLIC
+    match ((rules.default_action if rules else None) or "allow").casefold():
+        case "allow":
+            return Exposure.PUBLIC
+        case "deny":
+            return Exposure.RESTRICTED
+        case _:
+            return Exposure.UNHEARD_OF
 
 
 _IN_FORCE = ("", "succeeded")

@@ -418,6 +418,16 @@ class _Path:
                     hint="look at the access rules of the perimeter",
                     **self.more,
                 )
+            case Exposure.UNHEARD_OF:
+                return unknown(
+                    "default-action-unheard-of",
+                    "whether {dependency} is open to all networks is not known: the default action of its firewall is "
+                    "neither Allow nor Deny",
+                    shown,
+                    self._default(target),
+                    hint="look at the firewall of the dependency",
+                    **self.more,
+                )
             case Exposure.PUBLIC:
                 return warned(
                     "public",

@@ -106,6 +106,12 @@ def _decide(inventory: Inventory, holder: Workspace, registry_id: str, facts: di
             compute=holder.body.image_build_compute,
             **facts,
         )
+    if exposure is Exposure.UNHEARD_OF:
+        exposure = Unread(
+            registry_id,
+            "the default action of its firewall is neither Allow nor Deny",
+            "look at the firewall of the registry",
+        )
     if isinstance(exposure, Unread) or exposure is Exposure.UNDECIDED:
         why = exposure.why if isinstance(exposure, Unread) else "a network security perimeter decides"
         return unknown(

@@ -126,7 +126,7 @@ def conditions(rule: Any, flow: Flow, world: World) -> list[list[tuple[str, str]
         verdicts += [(_in(world.asgs[a], where), a) for a in asgs]
         if any(v is True for v, _ in verdicts):
             continue
-        unknown = [(side, t) for v, t in verdicts if v is None]
+        unknown = [(side, t.strip().lower()) for v, t in verdicts if v is None]  # `internet` and `Internet` are one
         if not unknown:
             return None
         needs.append(unknown)

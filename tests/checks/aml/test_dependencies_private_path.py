@@ -217,6 +217,8 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
     "public": (ml(storage()), "warn", "public"),
     "public, properties unset": (ml(storage(publicNetworkAccess=None)), "warn", "public"),
     "public, endpoints unread": (ml(storage(**LISTS), HIDDEN), "unknown", "endpoint-unread"),
+    "a default action unheard of": (
+        ml(storage(networkAcls={"defaultAction": "Ask"})), "unknown", "default-action-unheard-of"),
     "perimeter": (ml(storage(publicNetworkAccess="SecuredByPerimeter")), "unknown", "perimeter"),
     "restricted": (ml(storage(**DENY)), "fail", "no-path"),
     "off": (ml(CLOSED), "fail", "no-path"),

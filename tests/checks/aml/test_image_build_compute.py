@@ -40,6 +40,8 @@ CASES: dict[str, tuple[list[Thing], str, str]] = {
     "registry unread": ([workspace(registry=registry().unread())], "unknown", "registry-unread"),
     "registry not scanned": ([workspace(registry=ELSEWHERE)], "unknown", "registry-unread"),
     "registry unread, but named": ([workspace(registry=registry().unread(), **NAMED)], "pass", "compute-named"),
+    "a default action unheard of": (
+        [workspace(registry=registry(networkRuleSet={"defaultAction": "Ask"}))], "unknown", "registry-unread"),
     "perimeter": (
         [workspace(registry=registry(publicNetworkAccess="SecuredByPerimeter"))], "unknown", "registry-unread"),
     "managed network with the registry's endpoint": (
