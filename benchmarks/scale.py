@@ -314,8 +314,8 @@ WHY = """
 ## What is above its aim, and why
 
 - **Live scans.** The bound is strict: all of a window's queries may leave at its start, so 18 queries are permitted 5
-  seconds, and so are 30. On two processors the replica's own work (it evaluates real KQL) is most of the wall; its share
-  and ours stand in the line. What remains is the chain of rounds: what is named is known only when the round before is
+  seconds, and so are 30. On two processors the replica's own work (it evaluates real KQL) is most of the wall; its
+  share and ours stand in the line. What remains is the chain of rounds: what is named is known only when the round before is
   read. ARM is read beside the queries ([decision 33](decisions/0033-arm-beside-the-queries.md)).
 - **Judging a snapshot.** The floor is only unpacking and decoding, with nothing kept, and made-up rows are short
   (0.8 kB). Above it a tenant-wide file pays for reducing each row to what is read, keeping it, nesting what lies
@@ -333,7 +333,7 @@ WHY = """
 TRIED = (
     "Conditions of role assignments by one list a subscription, principals and scopes side by side in a query: 2,469 "
     "requests of a live scan became 1,031.",
-    "ARM's reads beside the queries, and the earliest end of a window instead of the latest: 13.3 s of wall became 6.8 "
+    "ARM's reads beside the queries, and the earliest end of a window instead of the latest: 10.2 s of wall became 6.8 "
     "at 1,000 subscriptions on an idle machine.",
     "Absence of broad roles proved once for the inventory, not once for each identity: it grew with clusters × "
     "subscriptions and was half of a tenant-wide scan.",
@@ -344,8 +344,8 @@ TRIED = (
     "only went from 38.6 to 23.4 million.",
     "Python's collector of cycles kept from walking an estate while it is read and judged, and diagrams that leave no "
     "cycles behind: a quarter of a tenant-wide scan, a sixth of one of clusters only, and no memory more.",
-    "Did not help: other classes than frozen dataclasses. Making them is 5 % of judging (and a third of the start).",
-    "Did not help: more threads. The interpreter's lock and the replica are what they wait for.",
+    "Left after looking: other classes than frozen dataclasses. Making them is 5 % of judging (and a third of the "
+    "start).",
     "Left: each subnet's questions are asked of its own addresses, so that groups of the same rules share nothing.",
 )
 
