@@ -173,7 +173,9 @@ def _unseen(
         return cut
     for connection in connections or ():
         endpoint = connection.properties.private_endpoint if connection.properties else None
-        if endpoint and endpoint.id and key_of(endpoint.id) not in known and _status(connection) == "approved":
+        # A connection whose state is not in the data may be an approved one.
+        leads = _status(connection) in ("approved", "")
+        if endpoint and endpoint.id and key_of(endpoint.id) not in known and leads:
             found = inventory.find(PrivateEndpoint, endpoint.id)
             if isinstance(found, Unread):
                 return found
@@ -254,10 +256,11 @@ def approved_homes(
             missing = Unread(endpoint.id, "its subnet is not in its data", "collect again", "endpoint-unread")
     for key, connection in theirs.items():
         record = inventory.find(PrivateEndpoint, key)
-        if key in found or _status(connection) != "approved" or not isinstance(record, Unread):
+        status = _status(connection)
+        if key in found or status not in ("approved", "") or not isinstance(record, Unread):
             continue
         endpoint_ref = connection.properties.private_endpoint if connection.properties else None
-        if endpoint_ref and endpoint_ref.id and endpoint_ref.subnet_arm_id:
+        if status == "approved" and endpoint_ref and endpoint_ref.id and endpoint_ref.subnet_arm_id:
             found[key] = EndpointHome(endpoint_ref.id, endpoint_ref.subnet_arm_id)
         else:
             missing = record

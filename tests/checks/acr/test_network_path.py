@@ -84,6 +84,13 @@ def denying(*addresses: str, subnets: Any = (), **more: Any) -> Thing:
 
 
 CUSTOM_DNS = vnet(prefixes=["10.0.0.0/16"], dns=["10.0.2.4"])
+ELSEWHERE = arm("x", "Microsoft.Network/privateEndpoints", "far", OTHER_SUB)
+REJECTED: Body = {
+    "properties": {
+        "privateEndpoint": {"id": ELSEWHERE},
+        "privateLinkServiceConnectionState": {"status": "Rejected"},
+    }
+}
 UNSEEN: list[Body] = [
     {
         "properties": {
@@ -165,6 +172,11 @@ CASES: dict[str, tuple[list[Any], str, str]] = {
         estate(registry(privateEndpointConnections=UNSEEN, **OFF)), "unknown", "endpoints-unread"),
     "endpoint unseen, public access open": (
         estate(registry(privateEndpointConnections=UNSEEN)), "unknown", "endpoints-unread"),
+    "endpoint unseen, the state of its connection not told": (
+        estate(registry(privateEndpointConnections=[{"properties": {"privateEndpoint": {"id": ELSEWHERE}}}])),
+        "unknown", "endpoints-unread"),
+    "endpoint unseen, its connection rejected": (
+        estate(registry(privateEndpointConnections=[REJECTED])), "pass", "public"),
     "endpoints unread, the registry does not name its own": (
         [*estate(registry()), gap("/", "microsoft.network/privateendpoints")], "unknown", "endpoints-unread"),
     "Basic with an endpoint": (estate(registry(sku="Basic"), entry(), names(NETWORK)), "fail", "sku-below-premium"),
