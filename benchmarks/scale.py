@@ -315,8 +315,8 @@ WHY = """
 
 - **Live scans.** The bound is strict: all of a window's queries may leave at its start, so 18 queries are permitted 5
   seconds, and so are 30. On two processors the replica's own work (it evaluates real KQL) is most of the wall; its
-  share and ours stand in the line. What remains is the chain of rounds: what is named is known only when the round before
-  is read. ARM is read beside the queries ([decision 33](decisions/0033-arm-beside-the-queries.md)).
+  share and ours stand in the line. What remains is the chain of rounds: what is named is known only when the round
+  before is read. ARM is read beside the queries ([decision 33](decisions/0033-arm-beside-the-queries.md)).
 - **Judging a snapshot.** The floor is only unpacking and decoding, with nothing kept, and made-up rows are short
   (0.8 kB). Above it a tenant-wide file pays for reducing each row to what is read, keeping it, nesting what lies
   inside, and a finding a subscription. Where all rows belong to clusters, some fifty checks decide on each of them: 65
