@@ -32,6 +32,10 @@ class Scopes:
         self._unread: set[str] = set()
         self._uncounted = 0
         """Subscriptions in the scopes whose rows were too many to read them all."""
+        self._shown: set[str] = set()
+        """Subscriptions that Resource Graph showed in the scopes: there the estate was asked for. Others are met later,
+        by their names, and what else lies in them was not.
+        """
         self.chains: dict[str, list[str]] = {}
         """Subscription → names of its management groups, nearest first; of those whose row was read."""
 
@@ -93,6 +97,7 @@ class Scopes:
                 self._gap(query, reach, failure)
         for row in self._walk.rows_of(SUBSCRIPTIONS):
             self.see(row)
+        self._shown = set(self.chains)
         if self._uncounted:
             self.read_subscriptions(subscriptions_in(row["id"] for row in kept))
         self._requested_are_visible()
@@ -120,10 +125,11 @@ class Scopes:
                 for scope in scopes_of(reach):
                     self._walk.gaps.add(scope, SUBSCRIPTIONS, failure, required=False, operation="*/read")
 
-    def see(self, row: Row) -> None:
-        """Note a subscription's chain of management groups."""
+    def see(self, row: Row) -> str:
+        """Note a subscription's chain of management groups; its GUID."""
         name = fold(str(row["id"])).rsplit("/", 1)[-1]
         self.chains[name] = [str(each) for each in at(row, "properties.managementGroupAncestorsChain[].name")]
+        return name
 
     def _endpoint_down(self, failures: list[Failure]) -> None:
         for failure in failures:
@@ -167,9 +173,10 @@ class Scopes:
         for name in self._request.management_group_names:
             if fold(group_scope(name)) not in self._unread:
                 for hidden in self._hidden_below(name):
-                    self._not_visible(
-                        f"/subscriptions/{hidden}", f"it lies below {name}, and the signed-in identity does not see it"
-                    )
+                    why = f"it lies below {name}, and the signed-in identity does not see it"
+                    if hidden in self.chains:
+                        why = f"it lies below {name}, where Resource Graph does not have it yet: ask for it by its id"
+                    self._not_visible(f"/subscriptions/{hidden}", why)
         if self.requested == ["/"] and "/" not in self._unread:
             for hidden in self._not_among_the_rows(self._walk.visible_subscriptions() or set(), countable=True):
                 self._not_visible(f"/subscriptions/{hidden}", "ARM lists it, and Resource Graph shows nothing of it")
@@ -193,9 +200,9 @@ class Scopes:
             # Somebody is missing, and only all rows tell who.
             for reach in self.reaches:
                 for row in self._walk.keep(self._walk.read_apart(queries.subscriptions(), reach)[0]):
-                    self.see(row)
+                    self._shown.add(self.see(row))
             self._uncounted = 0
-        return sorted(listed - set(self.chains))
+        return sorted(listed - self._shown)
 
     def _nothing(self) -> None:
         said = next((g.reason for g in self._walk.gaps.all() if not g.reason.startswith("not-visible")), "")

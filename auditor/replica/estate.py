@@ -32,11 +32,15 @@ class EstateProblem(UsageProblem):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription and the management group right above it."""
+    """A subscription and the management group right above it.
+
+    `indexed_below` is the group under which Resource Graph finds it: for a while after a move not the same.
+    """
 
     id: str
     name: str
     management_group: str | None
+    indexed_below: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +324,13 @@ def _management_group(body: Body, source: str, place: str) -> ManagementGroup:
 def _subscription(body: Body, source: str, place: str) -> Subscription:
     above = body.get("managementGroup")
     guid = _guid(body.get("id"), source, f"{place}.id")
-    return Subscription(guid, str(body.get("name", guid)), None if above is None else str(above))
+    indexed = body.get("indexedBelow", above)
+    return Subscription(
+        guid,
+        str(body.get("name", guid)),
+        None if above is None else str(above),
+        None if indexed is None else str(indexed),
+    )
 
 
 def _application(body: Body, source: str, place: str) -> Application:

@@ -318,7 +318,7 @@ class Evaluator:
         if asked.management_groups is None or any(one.lower() == root for one in asked.management_groups):
             return list(world.subscriptions), frozenset(world.groups), True
         groups = frozenset().union(*(world.below_group(one) for one in asked.management_groups))
-        found = [key for key, one in world.subscriptions.items() if (one.management_group or "").lower() in groups]
+        found = [key for key, one in world.subscriptions.items() if (one.indexed_below or "").lower() in groups]
         return found, groups, False
 
     def _scopes_beside(self, application: Application, asked: Asked) -> frozenset[str]:

@@ -282,6 +282,21 @@ def test_a_large_tenant_costs_two_requests_more(own_replica: Callable[..., Azure
     assert collected.complete
 
 
+def test_a_subscription_that_the_index_has_under_its_old_group_is_named(azure: Azure) -> None:
+    """A peering leads to it, and asked for by itself it answers; what else it holds was asked of the group, in vain."""
+    body = e.estate()
+    for each in body["subscriptions"]:
+        if each["id"] == e.HUB:
+            each["indexedBelow"] = None
+    azure.holds(body)
+    collected = azure.collect()
+    assert fold(e.HUB_VNET) in {fold(str(row.get("id"))) for row in collected.rows}
+    gap = gap_at(collected, f"/subscriptions/{e.HUB}", "*")
+    assert gap.required
+    assert "does not have it yet" in gap.reason
+    assert not collected.complete
+
+
 def test_a_hidden_subscription_of_a_large_tenant_is_named(own_replica: Callable[..., Azure]) -> None:
     hidden = "88888888-0000-4000-8000-000000000007"
     collected = own_replica(large((hidden,)), arm_page_size=1000).collect()
