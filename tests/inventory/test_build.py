@@ -63,6 +63,17 @@ def upper_names(value: Any) -> Any:
             return value
 
 
+def test_a_spelling_met_before_is_as_odd_the_second_time() -> None:
+    """Names that are spelled as ARM does are remembered: an odd one must not be."""
+    fences = [nsg(name, deny_out(100)) for name in ("one", "two", "three")]
+    odd = [{**body_of(fence), "properties": upper_names(body_of(fence)["properties"])} for fence in fences]
+    inventory = build(*odd)
+    for fence in fences:
+        found = inventory.find(SecurityGroup, fence.id)
+        assert isinstance(found, SecurityGroup)
+        assert [rule.body.access for rule in found.rules] == ["Deny"]
+
+
 @pytest.mark.parametrize("respelled", [str.upper, str.lower, str.swapcase])
 def test_ids_and_types_compare_without_case(respelled: Any) -> None:
     row = body_of(nsg("fence", allow_out(100)))

@@ -5,6 +5,7 @@ import pytest
 from auditor.inventory import Malformed
 from auditor.inventory.coverage import Coverage
 from auditor.inventory.records import PrivateEndpoint, Subnet
+from auditor.inventory.shapes import PermissionBlock
 from auditor.values import Gap, Unread
 from tests.estate import SUB, arm, inventory, rg, vnet
 
@@ -50,3 +51,20 @@ def test_what_no_gap_hides_is_absent() -> None:
     found = inventory(vnet("net")).find(PrivateEndpoint, arm("net", "Microsoft.Network/privateEndpoints", "pe"))
     assert isinstance(found, Unread)
     assert found.reason == "absent"
+
+
+@pytest.mark.parametrize("told_at", [f"/subscriptions/{SUB}", f"/Subscriptions/{SUB.upper()}/"])
+@pytest.mark.parametrize(
+    ("actions", "without", "hidden"),
+    {
+        "everything may be read": (["*/read"], [], False),
+        "this may not": (["Microsoft.Network/privateEndpoints/read"], [], True),
+        "this is taken away again": (["*/read"], ["Microsoft.Network/virtualNetworks/read"], True),
+    }.values(),
+)
+def test_what_we_may_not_read_is_not_absent(told_at: str, actions: list[str], without: list[str], hidden: bool) -> None:
+    block = PermissionBlock(actions=actions, not_actions=without)
+    coverage = Coverage(frozenset({SUB}), (), ((told_at, (block,)),))
+    found = coverage.unread(NETWORKS, NET)
+    assert (found is not None) is hidden
+    assert found is None or found.reason == "forbidden"

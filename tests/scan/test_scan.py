@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 from datetime import UTC, datetime
@@ -42,6 +43,20 @@ def test_a_finding_at_the_threshold_is_one_below_it_is_nothing(tmp_path: Path) -
     assert run(tmp_path, RED, fail_on="critical").exit_status == 0
     assert run(tmp_path, RED, fail_on="never").exit_status == 0
     assert run(tmp_path, RED, check=("scan-*",)).exit_status == 0
+
+
+@pytest.mark.parametrize("content", [None, b"{"])
+def test_pythons_collector_works_again_behind_a_scan(tmp_path: Path, content: bytes | None) -> None:
+    """It rests while an estate is read and judged; a service goes on for months."""
+    if content is None:
+        run(tmp_path, cluster())
+    else:
+        broken = tmp_path / "broken.jsonl"
+        broken.write_bytes(content)
+        with pytest.raises(UsageProblem):
+            scan(settings(tmp_path, snapshot=[broken]), environment={})
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 def test_strict_counts_warnings_and_unknowns(tmp_path: Path) -> None:
