@@ -11,7 +11,7 @@ import enum
 import functools
 import gettext
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from auditor.phrases import Phrases
@@ -131,61 +131,38 @@ def translator(language: Language) -> Translator:
     return Translator(language, words, phrases)
 
 
-class _Filler(string.Formatter):
-    """`str.format` with names only: no attribute, index or conversion of a fact is ever reached from a
-    template.
-    """
-
-    def __init__(self, separator: str) -> None:
-        self._separator = separator
-
-    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        if field_name not in kwargs:
-            return "{" + field_name + "}", field_name
-        return _shown(kwargs[field_name], self._separator), field_name
-
-
-@functools.cache
-def _filler(separator: str) -> _Filler:
-    return _Filler(separator)
-
-
 def fill(template: str, facts: Mapping[str, Any], separator: str = ", ") -> str:
     """The template with `{name}` replaced by facts; a name without a fact stays as written, and nothing
     raises. `separator` stands between the items of a list.
+
+    Names only: no attribute, index, conversion or format of a fact is ever reached from a template.
     """
-    pieces = _pieces(template)
-    if pieces is not None:
-        return "".join(
-            text if name is None else _shown(facts[name], separator) if name in facts else "{" + name + "}"
-            for text, name in pieces
-        )
-    try:
-        return _filler(separator).vformat(template, (), facts)
-    except (ValueError, KeyError):  # an unpaired brace: show the template rather than lose the message
-        return template
+    return "".join(
+        text if name is None else fact_text(facts[name], separator) if name in facts else text
+        for text, name in _pieces(template)
+    )
 
 
 @functools.lru_cache(maxsize=8192)
-def _pieces(template: str) -> tuple[tuple[str, str | None], ...] | None:
-    """A template taken apart once, as (text, None) and ("", name); None where it is no plain one.
-
-    A scan fills a few hundred templates some ten thousand times.
+def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
+    """A template taken apart once, as (text, name to be replaced or None): a scan fills a few hundred of them some ten
+    thousand times. One with an unpaired or empty brace is shown as it is, rather than losing the message.
     """
     pieces: list[tuple[str, str | None]] = []
     try:
         for text, name, spec, conversion in string.Formatter().parse(template):
-            if name == "" or spec or conversion:
-                return None
+            if name == "":
+                return ((template, None),)
             pieces.append((text, None))
             if name is not None:
-                pieces.append(("", name))
+                written = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                pieces.append((f"{{{written}}}", name if written == name else None))
     except ValueError:
-        return None
+        return ((template, None),)
     return tuple(pieces)
 
 
-def _shown(fact: object, separator: str) -> str:
+def fact_text(fact: object, separator: str = ", ") -> str:
     """A fact as people write it: lists with commas, booleans as ARM spells them."""
     if isinstance(fact, bool):
         return "true" if fact else "false"

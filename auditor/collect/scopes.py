@@ -161,12 +161,12 @@ class Scopes:
             self.look_for_hidden()
             self._nothing()
 
-    def list_subscriptions(self) -> Iterator[Callable[[], None]]:
+    def list_subscriptions(self) -> Iterator[Callable[[], object]]:
         """Calls that fetch ARM's own lists of the subscriptions in the scopes: long ones, which nothing waits for."""
         for name in self._request.management_group_names:
-            yield functools.partial(_drop, self._walk.below, name)
+            yield functools.partial(self._walk.below, name)
         if self.requested == ["/"]:
-            yield functools.partial(_drop, self._walk.visible_subscriptions)
+            yield self._walk.visible_subscriptions
 
     def look_for_hidden(self) -> None:
         """Hold the subscriptions that Resource Graph showed against ARM's lists; what is missing becomes a gap."""
@@ -236,8 +236,3 @@ class Scopes:
             self._walk.note(f"own rights were asked for in the {len(estate)} subscriptions of the estate only")
             asked = set()
         return sorted(estate | asked)
-
-
-def _drop(call: Callable[..., object], *arguments: object) -> None:
-    """Make a call whose result is remembered elsewhere."""
-    call(*arguments)

@@ -45,7 +45,7 @@ class Walk:
         """Whether the table of extensions does not exist in this cloud."""
         self._rows: dict[str, Row] = {}
         self._progress, self._stop, self._pool, self._beside = progress, stop, pool, beside
-        self._pending: list[Future[None]] = []
+        self._pending: list[Future[object]] = []
         self._lock = threading.Lock()
         self._lists = threading.Lock()
         """Held while ARM's lists of subscriptions are read: whoever needs one meanwhile waits for it."""
@@ -235,7 +235,7 @@ class Walk:
                 future.cancel()
             raise
 
-    def beside(self, calls: Iterable[Callable[[], None]]) -> None:
+    def beside(self, calls: Iterable[Callable[[], object]]) -> None:
         """Run calls whose results nothing asks for yet in threads of their own, while the collection goes on.
 
         ARM's reads have another quota than Resource Graph's queries: neither need wait for the other.

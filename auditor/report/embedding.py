@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.findings import DRIFT_STATES, Between, Finding
-from auditor.i18n import Language, Translator, fill
+from auditor.i18n import Language, Translator, fact_text, fill
 from auditor.report.legible import command_line, legible, one_line, shown
 from auditor.report.triage import Section, cluster_of, section_of
 from auditor.report.wording import Saying, sayings, speaker
@@ -72,8 +72,8 @@ class Recorder:
 
     def _fact(self, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
-            return [self._phrase(fill("{x}", {"x": each})) for each in value]
-        return self._phrase(fill("{x}", {"x": value}))
+            return [self._phrase(fact_text(each)) for each in value]
+        return self._phrase(fact_text(value))
 
     def _phrase(self, text: str) -> str:
         self._know(text, lambda words: words.phrase(text))

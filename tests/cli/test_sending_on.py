@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.notify.conftest import receiver
 from tests.notify.receiving import Receiver
+
+__all__ = ["receiver"]
 
 Run = Callable[..., int]
 Write = Callable[..., str]
 SECRET = "a secret of at least 24 bytes"
 TABLE = '[[notify]]\nname = "hook"\nurl_from = "HOOK"\nsecret_from = "SIGN"\n'
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.close()
 
 
 @pytest.fixture

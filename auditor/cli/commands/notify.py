@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,10 +31,15 @@ def command() -> None:
     """
 
 
-def _open(call: Call) -> Engine:
+@contextmanager
+def _outbox(call: Call) -> Iterator[Engine]:
     from auditor.service.store import open_store
 
-    return open_store(call.settings({}).history, call.environment)
+    engine = open_store(call.settings({}).history, call.environment)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @command.command("list", short_help="How each receiver stands.")
@@ -41,11 +48,8 @@ def list_(call: Call) -> None:
     """List the receivers that there ever was something for, with what is queued, delivered and given up."""
     from auditor.notify import standings
 
-    engine = _open(call)
-    try:
+    with _outbox(call) as engine:
         found = standings(engine)
-    finally:
-        engine.dispose()
     rows = [
         (each.target, str(each.queued), each.oldest or "", str(each.delivered), str(each.given_up)) for each in found
     ]
@@ -58,11 +62,8 @@ def undelivered(call: Call) -> None:
     """List what is queued or given up, with the receiver's last answer."""
     from auditor.notify import undelivered
 
-    engine = _open(call)
-    try:
+    with _outbox(call) as engine:
         found = undelivered(engine)
-    finally:
-        engine.dispose()
     rows = [
         (
             each.target,
@@ -133,11 +134,8 @@ def again(call: Call, receiver: str | None, everybody: bool) -> None:
     from auditor.notify import again
 
     name = _whose(receiver, everybody=everybody)
-    engine = _open(call)
-    try:
+    with _outbox(call) as engine:
         count = again(engine, name, call.clock())
-    finally:
-        engine.dispose()
     call.say(f"due now: {count}")
 
 
@@ -150,11 +148,8 @@ def drop(call: Call, receiver: str | None, everybody: bool) -> None:
     from auditor.notify import drop
 
     name = _whose(receiver, everybody=everybody)
-    engine = _open(call)
-    try:
+    with _outbox(call) as engine:
         count = drop(engine, name)
-    finally:
-        engine.dispose()
     call.say(f"dropped: {count}")
 
 
